@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 WORKERS ?= 2
+TOOLS := libimage-exiftool-perl ffmpeg fish godot3-server mediainfo mono-mcs mono-runtime nodejs opus-tools sox strace zsh
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
@@ -40,11 +41,12 @@ demo: setup  ## Build the example game with the sketch engine; needs no GPU, wei
 test: setup-dev  ## Run the default tests in WORKERS processes (default 2; 0: one after another).
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
-tools:  ## Install the programs that tests use to read tags and import packs (Debian, as root).
-	apt-get install -y libimage-exiftool-perl mediainfo ffmpeg godot3-server nodejs mono-mcs mono-runtime
+tools:  ## Install the programs that tests read files and run packs with (Debian, as root).
+	DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(TOOLS)
 
-test-slow: setup-dev  ## Run the long tests: many kills, many mutations.
+test-slow: setup-dev  ## Run the long tests, and the property tests with many random examples.
 	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m 'hypothesis and not slow and not gpu and not network' --hypothesis-profile=thorough
 
 browser:  ## Show where the browser tests look for Chromium, and how to install it.
 	@echo "Tests and scripts use the first of: \$$CHROMIUM; chromium, chromium-browser or google-chrome in PATH; Playwright's."

@@ -26,7 +26,7 @@ from prefect.settings import (
     temporary_settings,
 )
 
-from flows.private_server import ANSWER_WITHIN_S, PrivateServer, no_answer, private_server
+from flows.private_server import ANSWER_WITHIN_S, WITHOUT_IT, PrivateServer, no_answer, private_server
 from pipeline.errors import MachineError
 
 _logger = logging.getLogger(__name__)
@@ -127,8 +127,17 @@ def _check_answers(url: str) -> None:
         get_client(sync_client=True, httpx_settings={"timeout": ANSWER_WITHIN_S}) as client,
     ):
         problem = client.api_healthcheck()
-    if problem is not None:
-        raise no_answer(url, problem)
+        if problem is not None:
+            raise no_answer(url, problem)
+        try:
+            client.raise_for_api_version_mismatch()
+        except RuntimeError as error:
+            # "Failed to reach API" if it is no Prefect server, or one of another major version.
+            reason = "it is no Prefect server" if error.__cause__ else str(error)
+            raise MachineError(
+                f"the Prefect API at {url} cannot be used ({reason}); check the address, which ends in /api, and the "
+                f"version of that server, or {WITHOUT_IT}"
+            ) from error
 
 
 def api_answers() -> bool:

@@ -8,7 +8,7 @@ at once.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -20,7 +20,7 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.futures import wait
 from prefect.logging.handlers import APILogHandler
-from prefect.states import Completed
+from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import Task
 
@@ -38,9 +38,10 @@ from pipeline.build.readiness import require
 from pipeline.build.run import BuildRun
 from pipeline.build.start import Start, start_now
 from pipeline.build.workers import Seat
-from pipeline.errors import CuesmithError
+from pipeline.errors import CuesmithError, UsageError
 from pipeline.provenance import master_name
 
+_logger = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
 _TASK_THREADS = 256
@@ -66,7 +67,10 @@ class NothingPublished(CuesmithError):
 
 
 def _run_name() -> str:
-    parameters = runtime.flow_run.parameters
+    return _name_of(runtime.flow_run.parameters)
+
+
+def _name_of(parameters: Mapping[str, Any]) -> str:
     return f"{Path(parameters['manifest']).stem} · {parameters.get('profile') or 'default'}"
 
 
@@ -94,7 +98,14 @@ def _notify_result(prepared: Prepared, result: dict[str, Any]) -> None:
 
 def _notify_failure(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) -> None:
     """Tell the webhook that a flow run failed, crashed or was cancelled."""
-    notify(message(f"{flow_run.name}: {state.name}", {"Reason": [state.message or "no reason is known"]}))
+    with _log_in_prefect(flow_run):
+        # A run that crashed may still have the name that Prefect gave it.
+        notify(
+            message(
+                f"{_name_of(flow_run.parameters)}: {state.name}",
+                {"Reason": [state.message or "no reason is known"]},
+            )
+        )
 
 
 @task(name="work", cache_policy=NO_CACHE)
@@ -154,26 +165,39 @@ def build(
         runner: local, or ray for workers on a Ray cluster.
         ray_address: The address of the Ray cluster; none for RAY_ADDRESS, or a cluster on this machine.
     """
-    run_id = run_id or new_run_id()
-    request = BuildRequest(
-        Path(manifest),
-        outputs,
-        profile,
-        tuple(only),
-        devices,
-        allow_removals,
-        refresh_models,
-        max_minutes,
-        runner,
-        ray_address,
-    )
-    start = _start.get() or start_now(max_minutes)
+    try:
+        if isinstance(only, str):
+            raise UsageError(f"only: {only!r} is one text, not a list; give [{only!r}]")
+        request = BuildRequest(
+            Path(manifest),
+            outputs,
+            profile,
+            tuple(only),
+            devices,
+            allow_removals,
+            refresh_models,
+            max_minutes,
+            runner,
+            ray_address,
+        )
+        with _log_in_prefect():
+            return _run(request, run_id or new_run_id())
+    except CuesmithError as error:
+        # Prefect logs what a flow raises twice, with the traceback; these errors say what to do.
+        return Failed(message=str(error), data=error.with_traceback(None))
+
+
+def _run(request: BuildRequest, run_id: str) -> dict[str, Any] | State[dict[str, Any]]:
+    """Plan, build and tell the webhook; return the result, in a state of its own if something is missing."""
+    start = _start.get() or start_now(request.max_minutes)
     prepared = start.prepared
     if prepared is None:
-        chosen_devices = parse_devices(devices)
+        devices = parse_devices(request.devices)
         prepared = prepare_build(request)
-        if runner == LOCAL:
-            require(prepared, chosen_devices)
+        for note in (*prepared.warnings, *prepared.plan.newer_models):
+            _logger.warning("%s", note)
+        if request.runner == LOCAL:
+            require(prepared, devices)
     with build_lock(prepared.store, prepared.project.name, run_id):
         if is_outdated(prepared):
             prepared = prepare_build(request)
@@ -193,7 +217,6 @@ def _build(prepared: Prepared, request: BuildRequest, run_id: str, start: Start)
     context = FlowRunContext.get()
     prefect_run = str(context.flow_run.id) if context and context.flow_run else None
     with (
-        _log_in_prefect(),
         listening(ProgressArtifact()),
         open_runner(prepared.store, request, start.workers) as runner,
         BuildRun(prepared, runner, run_id, prefect_run, start) as run,
@@ -211,11 +234,17 @@ def _named(task: Task[P, R], seat: Seat) -> Task[P, R]:
 
 
 @contextmanager
-def _log_in_prefect() -> Iterator[None]:
-    """Show the log of this flow run and of its tasks in Prefect."""
+def _log_in_prefect(flow_run: FlowRun | None = None) -> Iterator[None]:
+    """Show the log of a flow run and of its tasks in Prefect; of this one, or of ``flow_run`` after its end."""
+
+    def place(record: logging.LogRecord) -> bool:
+        if flow_run:
+            record.flow_run_id = flow_run.id
+        # Prefect cannot place a line from a thread that belongs to no run.
+        return bool(flow_run or FlowRunContext.get() or TaskRunContext.get())
+
     handler = APILogHandler()
-    # Prefect cannot place a line from a thread that belongs to no run.
-    handler.addFilter(lambda record: bool(FlowRunContext.get() or TaskRunContext.get()))
+    handler.addFilter(place)
     loggers = [logging.getLogger(name) for name in _LOGGERS]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

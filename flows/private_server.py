@@ -33,6 +33,8 @@ from pipeline.store.disk import write_atomically
 ANSWER_WITHIN_S = 3.0
 """How long a configured API may take to answer before a build gives up."""
 API_URL = "PREFECT_API_URL"
+WITHOUT_IT = f"unset {API_URL} (and api.url in the Prefect profile) to build with a private server"
+"""What helps whatever is wrong with a configured API."""
 _REFUSALS = (401, 403)
 """HTTP statuses of a server that wants a key first."""
 _PREFIX = "cuesmith-prefect-"
@@ -196,8 +198,8 @@ def check_answers(url: str) -> None:
 def no_answer(url: str, problem: object) -> MachineError:
     """Return the error for a configured API that does not answer."""
     return MachineError(
-        f"the Prefect API at {url} does not answer ({problem}); start it, or unset {API_URL} "
-        "(and api.url in the Prefect profile) to build with a private server"
+        f"the Prefect API at {url} does not answer ({problem}); start it, check the address, which ends in /api, or "
+        f"{WITHOUT_IT}"
     )
 
 

@@ -58,11 +58,13 @@ def _cluster(address: str | None) -> Iterator[None]:
     handler = signal.getsignal(signal.SIGTERM) if is_main else None
     try:
         runner.__enter__()
-    except (OSError, RuntimeError, ValueError) as error:
-        reason = str(error).strip().partition("\n")[0]
+    except Exception as error:
+        # A node that does not start in time is a plain `Exception` of Ray.
+        reason = str(error).strip().partition("\n")[0].rstrip(".")
+        needed = "it needs the Ray and the Python of this machine"
+        own = "try again when the machine is less busy, or give --ray-address of a cluster that runs"
         raise MachineError(
-            f"cannot connect to the Ray cluster {where or 'on this machine'}: {reason}; it needs the Ray and the "
-            "Python of this machine"
+            f"cannot connect to the Ray cluster {where or 'on this machine'}: {reason}; {needed if where else own}"
         ) from error
     if handler is not None:
         # Ray's own handler would end this process without ending the build.

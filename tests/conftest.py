@@ -1,11 +1,17 @@
-"""What all tests share: the toy engine is installed, Prefect is not the person's own."""
+"""What all tests share: the toy engine, a Prefect of their own, and property tests that repeat."""
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from properties import REPEATABLE
 
 PLUGINS = Path(__file__).parent / "plugins"
 
@@ -22,3 +28,22 @@ os.environ.pop("PREFECT_API_URL", None)
 os.environ.pop("CUESMITH_OUTPUTS", None)
 os.environ.pop("CUESMITH_C2PA_CERT", None)
 os.environ.pop("CUESMITH_C2PA_KEY", None)
+# What a sync protects from is a loss of power; tests that watch syncs run in processes of their own.
+os.fsync = lambda descriptor: None
+
+settings.load_profile(REPEATABLE)
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over all that imports made: many tests collect, and some engines do."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def prefect_server() -> Iterator[str]:
+    """The URL of a real Prefect server, which every build of this process uses from now on."""
+    from flows.api import prefect_api  # noqa: PLC0415
+
+    with prefect_api() as url:
+        yield url

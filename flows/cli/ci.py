@@ -14,6 +14,7 @@ from flows.cli.options import JUNIT_FILE
 from flows.cli.output import print_stderr
 from pipeline.build.ci import (
     COMMENT_CHARACTERS,
+    STEP_SUMMARY,
     Annotation,
     Case,
     Level,
@@ -66,6 +67,7 @@ def check_report_files(ci: bool, summary: Path | None, junit: Path | None) -> No
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
             with tempfile.TemporaryFile(dir=path.parent):
                 pass
+    _summarise_step([], ci)
 
 
 def report_plan(
@@ -148,10 +150,15 @@ def _annotate(annotations: Iterable[Annotation]) -> None:
 
 
 def _summarise(lines: Sequence[str], ci: bool, file: Path | None) -> None:
-    if ci:
-        write_step_summary(lines)
+    _summarise_step(lines, ci)
     if file is not None:
         write_file(file, shortened(lines, COMMENT_CHARACTERS).encode(), "file")
+
+
+def _summarise_step(lines: Sequence[str], ci: bool) -> None:
+    if ci and (path := os.environ.get(STEP_SUMMARY)):
+        with write_errors(Path(path), f"file in {STEP_SUMMARY}"):
+            write_step_summary(lines)
 
 
 def _junit_file(ci: bool, junit: Path | None) -> Path | None:

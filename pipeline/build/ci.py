@@ -25,6 +25,8 @@ COMMENT_CHARACTERS = 65_536
 """Longest comment on a pull request."""
 SUMMARY_BYTES = 1 << 20
 """Longest summary of a step; GitHub drops a longer one."""
+STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
+"""The variable that names the file of a step's summary."""
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _CELL_CHARACTERS = 300
 _MOST_NAMES = 50
@@ -150,12 +152,12 @@ def write_step_summary(lines: Sequence[str], environment: Mapping[str, str] = os
 
     What earlier commands of the same step wrote counts against the same limit.
     """
-    path = environment.get("GITHUB_STEP_SUMMARY")
+    path = environment.get(STEP_SUMMARY)
     if not path:
         return False
     with open(path, "ab") as file:
         left = SUMMARY_BYTES - file.tell()
-        text = shortened(lines, left).encode()
+        text = shortened(lines, left).encode() if lines else b""
         if len(text) <= left:
             file.write(text)
     return True
@@ -222,8 +224,9 @@ def plan_summary(project: str, result: Mapping[str, Any], groups: Sequence[Seque
     audio = sum(line["audio_seconds"] for line in result["totals"]["generate"])
     if audio:
         seconds = result["estimate"]["seconds"]
+        time = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} minutes"
         lines += [
-            f"{audio:.0f} s of audio to generate, about {seconds / 60:.1f} minutes on this machine.",
+            f"{audio:.0f} s of audio to generate, about {time} on this machine.",
             "",
         ]
     if groups:

@@ -78,7 +78,7 @@ def _take(
         if not wait:
             raise Busy(f"{running}; wait until it ends, or run without --no-wait")
         if is_first:
-            _logger.info("%s", running)
+            _logger.info("%s; waiting until it ends", running)
             notify(f"{running}; waiting until it ends (--no-wait fails instead)")
             is_first = False
         time.sleep(_POLL_SECONDS)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
@@ -46,21 +47,49 @@ def notify(text: Mapping[str, Any], environment: Mapping[str, str] = os.environ)
     url = environment.get(WEBHOOK_VARIABLE, "").strip()
     if not url:
         return False
-    try:
-        if urlsplit(url).scheme not in ("http", "https"):
-            raise ValueError("the address must begin with https:// or http://")
-        request = urllib.request.Request(
-            url, json.dumps(text).encode(), {"Content-Type": "application/json"}, method="POST"
-        )
-        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS):
-            return True
-    except (OSError, ValueError) as error:
-        # `str(error)` of some errors holds the address.
-        reason = f"HTTP {error.code}" if isinstance(error, urllib.error.HTTPError) else type(error).__name__
+    reasons = [f"no answer within {TIMEOUT_SECONDS:.0f} s"]
+
+    def send() -> None:
+        try:
+            _post(url, text)
+            reasons.clear()
+        except Exception as error:
+            reasons[:] = [_reason(error)]
+
+    # A thread, because the timeout of a request limits each wait for the server, not their sum.
+    thread = threading.Thread(target=send, daemon=True)
+    thread.start()
+    thread.join(TIMEOUT_SECONDS)
+    for reason in reasons:
         _logger.warning(
             "the message to the webhook in %s was not sent (%s); check the address", WEBHOOK_VARIABLE, reason
         )
         return False
+    return True
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Refuses redirects: urllib follows them with a GET, which loses the message."""
+
+    def redirect_request(self, *_: object) -> None:
+        """See `urllib.request.HTTPRedirectHandler.redirect_request`."""
+
+
+def _post(url: str, text: Mapping[str, Any]) -> None:
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise ValueError("the address must begin with https:// or http://")
+    body, headers = json.dumps(text).encode(), {"Content-Type": "application/json"}
+    request = urllib.request.Request(url, body, headers, method="POST")
+    with urllib.request.build_opener(_NoRedirects).open(request, timeout=TIMEOUT_SECONDS):
+        pass
+
+
+def _reason(error: Exception) -> str:
+    """Why a message was not sent, without ``str(error)``: that of some errors holds the address."""
+    if isinstance(error, urllib.error.HTTPError):
+        return f"HTTP {error.code}"
+    cause = error.reason if isinstance(error, urllib.error.URLError) else error
+    return type(cause if isinstance(cause, Exception) else error).__name__
 
 
 def _section(text: str) -> dict[str, Any]:

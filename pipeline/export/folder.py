@@ -242,8 +242,10 @@ class _Update:
     def _verify(self, item: Item, fresh: Path) -> None:
         if sha256_of(fresh) != item.sha256:
             disk.remove(str(fresh))
+            cached = str(item.source).startswith("cache/")
+            remedy = "delete it" if cached else "run `cuesmith verify --repair`"
             raise VerificationError(
-                f"{self._store.root}/{item.source!s} is damaged; run `cuesmith verify --repair`, then export again"
+                f"{self._store.root}/{item.source!s} is damaged; {remedy}, then export again"
             )
 
     def _remove(self, path: str) -> bool:

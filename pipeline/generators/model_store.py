@@ -358,8 +358,11 @@ class FolderStore(Generic[M]):
 
 
 def read_json(path: Path) -> Any:
-    """A small JSON file of a store."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """A small JSON file of a store. Raises `OSError` and `ValueError`."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ValueError(f"{path}: nested too deeply") from error
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -43,9 +43,10 @@ class Language:
 
     @cached_property
     def seen_by_engines(self) -> frozenset[str]:
-        """Keys that shape takes, or that decide which engine and weights make them."""
+        """Keys that an engine may refuse: they shape takes, or decide which engine and weights make them."""
         shaping = {key.name for key in self.asset.keys if not {"takes", "decoding"}.isdisjoint(key.affects)}
-        return frozenset(shaping | {"id", "kind", "prompt", "engine", "model", "license", "for_each"})
+        deciding = {"id", "kind", "prompt", "engine", "model", "license", "for_each"}
+        return frozenset((shaping | deciding) - {"seed"})
 
     def defaults(self, kind: str) -> dict[str, Any]:
         """The settings of a kind if nobody writes any. Fades keep the cut ends of a sound from clicking."""

@@ -302,7 +302,7 @@ def _unsure(sources: Sources, profile: str | None) -> frozenset[str]:
     unsure: set[str] = set()
     for source in sources.read_sources:
         for top, *inner in source.shared.faults:
-            if top == "profiles" and inner and inner.pop(0) != profile:
+            if top == "profiles" and (profile is None or (inner and inner.pop(0) != profile)):
                 continue
             names = [str(step) for step in inner if step not in KIND.known]
             if top in ("defaults", "profiles") and not names:
@@ -350,6 +350,12 @@ def _entry(
         return
     warn_of_comments(node, source.report, ("assets", place))
     checked = check(language, language.asset, node, source.report, base=("assets", place))
+    yield Entry(file, source.path.parent, place, node, checked, source.report), _is_parsed(source, node)
+
+
+def _is_parsed(source: Source, node: Node) -> bool:
+    """Whether all YAML from ``node``, one of the assets, to the next one could be read."""
+    if not source.unparsed:
+        return True
     end = min((other.line for _, other in _listed(source) if other.line > node.line), default=math.inf)
-    is_parsed = not any(node.line <= line < end for line in source.unparsed)
-    yield Entry(file, source.path.parent, place, node, checked, source.report), is_parsed
+    return not any(node.line <= line < end for line in source.unparsed)

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import heapq
 import json
+import math
 import platform
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -21,7 +22,7 @@ from pipeline.formats import FORMATS
 from pipeline.generators import Estimate, Estimator, find_engine
 from pipeline.manifest.spec import AssetSpec
 from pipeline.plan.values import Plan, TakeOrder
-from pipeline.store import Store
+from pipeline.store import Store, read_record
 from pipeline.watermarks import find_watermark
 
 SCHEMA = "cuesmith.take-speed/1"
@@ -64,12 +65,11 @@ def recorded_speeds(store: Store) -> SpeedOf:
 
     def find(engine: str, model: str, device: str) -> Speed | None:
         try:
-            record = json.loads(store.backend.read(_key(engine, model, device)))
-            if record.pop("schema") != SCHEMA:
-                return None
-            speed = Speed(**record)
-            return speed if speed.taken > 0 and speed.expected > 0 else None
-        except (CuesmithError, ValueError, KeyError, TypeError, AttributeError):
+            key = _key(engine, model, device)
+            record = read_record(store.backend.read(key), SCHEMA, key)
+            speed = Speed(**{name: value for name, value in record.items() if name != "schema"})
+            return speed if 0 < speed.taken < math.inf and 0 < speed.expected < math.inf else None
+        except (CuesmithError, TypeError):
             return None
 
     return find

@@ -39,7 +39,7 @@ class LastServer:
                 return cls(path)
             value = json.loads(path.read_bytes())
             return cls(path, int(value["port"]), str(value["token"]))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return cls(path)
 
     def remember(self, port: int, token: str) -> None:

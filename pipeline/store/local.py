@@ -353,8 +353,8 @@ def open_backend(root: str | Path) -> Backend:
     path = Path(os.path.abspath(root))
     check_utf8(path, "--outputs")
     with translate_os_errors("open", str(path)):
-        nearest = next(place for place in (path, *path.parents) if place.exists())
-        if not nearest.is_dir():
+        nearest = next((place for place in (path, *path.parents) if place.exists()), None)
+        if nearest is not None and not nearest.is_dir():
             raise UsageError(
                 f"{nearest} is a file; give a folder or a URL such as s3://bucket/prefix as --outputs"
             )

@@ -10,6 +10,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from properties import examples
 
 from pipeline.audio import (
     Chunk,
@@ -84,7 +85,7 @@ def test_the_pcm_hash_is_over_rate_channels_and_interleaved_samples() -> None:
     assert pcm_sha256(clip) == expected
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(samples=arrays(np.float32, (2, 20), elements=finite), place=st.integers(0, 39))
 def test_the_pcm_hash_changes_with_any_sample_with_the_rate_and_with_the_depth(
     samples: np.ndarray, place: int

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from properties import examples
 
 from pipeline.audio import Clip, resample, resample_loop
 
 RATES = [16000, 22050, 32000, 44100, 48000, 96000]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40))
 @given(length=st.integers(1, 3000), rate=st.sampled_from(RATES), new=st.sampled_from(RATES))
 def test_length_follows_the_rate(length: int, rate: int, new: int) -> None:
     clip = resample(Clip(np.ones((2, length), np.float32), rate), new)

@@ -9,6 +9,7 @@ from collections import Counter
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from properties import examples
 
 from pipeline.build.dispatch import START_LIMIT_S, Dispatcher, Work
 
@@ -176,7 +177,7 @@ def test_an_item_that_no_worker_can_do_fails_with_the_remedy() -> None:
     assert records.keys("gpu", 1) == []
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=examples(30))
 @given(
     seed=st.integers(0, 2**32),
     workers=st.integers(1, 5),

@@ -36,18 +36,35 @@ def test_without_a_webhook_nothing_is_sent() -> None:
     assert not notify(MESSAGE, {})
 
 
-@pytest.mark.parametrize("fault", ["refused", "not found", "silent", "no server", "no address", "a file"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "refused",
+        "not found",
+        "moved",
+        "silent",
+        "slow",
+        "no HTTP",
+        "no server",
+        "no address",
+        "a space",
+        "a file",
+    ],
+)
 def test_a_webhook_that_fails_is_a_warning_without_its_address(
     webhook: Webhook, fault: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = webhook.url
-    webhook.status = {"refused": 403, "not found": 404, "silent": None}.get(fault, 200)
-    if fault == "silent":
+    webhook.status = {"refused": 403, "not found": 404, "moved": 301, "silent": None}.get(fault, 200)
+    webhook.raw = {"slow": b"H", "no HTTP": b"SECRET\r\n"}.get(fault, b"")
+    if fault in ("silent", "slow"):
         monkeypatch.setattr(room, "TIMEOUT_SECONDS", 0.2)
     if fault == "no server":
         url = "http://127.0.0.1:9/SECRET"
     if fault in ("no address", "a file"):
         url = "SECRET" if fault == "no address" else "file:///etc/SECRET"
+    if fault == "a space":
+        url += " SECRET"
     with caplog.at_level(logging.WARNING):
         assert not notify(MESSAGE, {WEBHOOK_VARIABLE: url})
     assert WEBHOOK_VARIABLE in caplog.text

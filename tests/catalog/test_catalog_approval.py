@@ -33,7 +33,7 @@ def waiting(project: QuickProject, asset: str, variation: int = 1) -> Any:
 @pytest.fixture
 def waits(project: QuickProject) -> QuickProject:
     """``a/two`` is approved, its prompt was changed, and the new take waits."""
-    project.build()
+    project.first_build()
     project.say("approve", project.row("a/two"))
     project.write(CHANGED)
     project.build()
@@ -41,13 +41,13 @@ def waits(project: QuickProject) -> QuickProject:
 
 
 def test_approving_changes_nothing_that_is_built(project: QuickProject) -> None:
-    project.build()
+    project.first_build()
     project.say("approve", project.row("a/one", 1))
     assert idle(project)
 
 
 def test_a_changed_recipe_of_an_approved_master_makes_a_take_that_will_wait(project: QuickProject) -> None:
-    project.build()
+    project.first_build()
     project.say("approve", project.row("a/two"))
     project.write(CHANGED)
     assert planned(project, "a/two") == (
@@ -57,7 +57,7 @@ def test_a_changed_recipe_of_an_approved_master_makes_a_take_that_will_wait(proj
 
 
 def test_the_candidate_waits_beside_the_approved_master(project: QuickProject) -> None:
-    project.build()
+    project.first_build()
     project.say("approve", project.row("a/two"))
     before, library = project.row("a/two"), project.library()
     project.write(CHANGED)
@@ -78,7 +78,7 @@ def test_the_candidate_waits_beside_the_approved_master(project: QuickProject) -
 
 
 def test_a_changed_loudness_of_an_approved_master_waits_without_a_new_take(project: QuickProject) -> None:
-    project.build()
+    project.first_build()
     project.say_all("approve")
     before = project.library()
     result = project.build(profile="quiet")
@@ -91,7 +91,7 @@ def test_a_changed_loudness_of_an_approved_master_waits_without_a_new_take(proje
 
 
 def test_candidates_of_one_asset_share_a_gain_of_their_own(project: QuickProject) -> None:
-    project.build()
+    project.first_build()
     project.say_all("approve")
     project.build(profile="quiet")
     first, second = waiting(project, "a/one", 1), waiting(project, "a/one", 2)
@@ -183,7 +183,7 @@ def test_approving_the_old_one_again_keeps_it(waits: QuickProject) -> None:
 
 
 def test_approving_one_of_two_candidates_leaves_the_other_waiting(project: QuickProject) -> None:
-    project.build()
+    project.first_build()
     project.say_all("approve")
     project.write(ONE.replace("hello", "goodbye") + TWO + THREE)
     project.build()
@@ -197,7 +197,7 @@ def test_approving_one_of_two_candidates_leaves_the_other_waiting(project: Quick
 
 
 def test_unapproved_siblings_move_on_while_an_approved_one_stays(project: QuickProject) -> None:
-    project.build()
+    project.first_build()
     approved = project.row("a/one", 1)
     project.say("approve", approved)
     project.write(ONE.replace("hello", "goodbye") + TWO + THREE)
@@ -226,7 +226,7 @@ def test_a_rejected_one_is_rolled_with_the_gain_of_its_approved_sibling_and_no_o
 
 @pytest.mark.parametrize("how", ["review", "manifest"])
 def test_a_locked_master_makes_no_candidate(project: QuickProject, how: str) -> None:
-    project.build()
+    project.first_build()
     before = project.row("a/two")
     changed = CHANGED
     if how == "review":
@@ -244,7 +244,7 @@ def test_a_locked_master_makes_no_candidate(project: QuickProject, how: str) -> 
 
 
 def test_unlocking_an_approved_master_makes_its_candidate(project: QuickProject) -> None:
-    project.build()
+    project.first_build()
     before = project.row("a/two")
     project.say("approve", before)
     project.say("lock", before)
@@ -257,7 +257,7 @@ def test_unlocking_an_approved_master_makes_its_candidate(project: QuickProject)
 
 def _review_during_build(project: QuickProject, action: str) -> MasterRow:
     """Review the master of a/two between the plan and the build that would replace it; returns its row."""
-    project.build()
+    project.first_build()
     row = project.row("a/two")
     project.write(CHANGED)
     prepared = prepare(project.manifest, str(project.outputs))
@@ -282,7 +282,7 @@ def test_a_lock_that_comes_while_a_build_runs_is_kept(project: QuickProject) -> 
 def test_a_build_planned_before_a_rejection_does_not_bring_the_rejected_take_back(
     project: QuickProject,
 ) -> None:
-    project.build()
+    project.first_build()
     late = prepare(project.manifest, str(project.outputs))
     rejected = project.row("a/two")
     project.say("reject", rejected)
@@ -293,7 +293,7 @@ def test_a_build_planned_before_a_rejection_does_not_bring_the_rejected_take_bac
 
 
 def test_a_candidate_that_cannot_be_made_leaves_the_approved_master_as_it_is(project: QuickProject) -> None:
-    project.build()
+    project.first_build()
     before = project.row("a/two")
     project.say("approve", before)
     project.write(ONE + TWO.replace("second", "now fail") + THREE)

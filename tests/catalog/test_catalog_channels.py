@@ -33,7 +33,7 @@ def release(project: QuickProject, number: int, overrides: Any = USUAL, by: str 
 
 @pytest.fixture
 def built(project: QuickProject) -> QuickProject:
-    project.build()
+    project.first_build()
     return project
 
 

@@ -29,12 +29,12 @@ def told(project: QuickProject, before: int = 1, after: int = 2) -> dict[str, tu
 
 
 def test_a_version_does_not_differ_from_itself(project: QuickProject) -> None:
-    project.build()
+    project.first_build()
     assert between(project, 1, 1) == {}
 
 
 def test_recipes_mastering_labels_additions_and_removals_are_told_in_words(project: QuickProject) -> None:
-    project.build()
+    project.first_build()
     four = "  - {id: c/four, kind: sfx, prompt: fourth, duration: 0.3s}\n"
     project.write(
         ONE.replace("[x]", "[x, y]") + TWO.replace("second", "other").replace("0.4s", "0.5s") + four
@@ -52,7 +52,7 @@ def test_recipes_mastering_labels_additions_and_removals_are_told_in_words(proje
 
 
 def test_backwards_it_says_the_opposite(project: QuickProject) -> None:
-    project.build()
+    project.first_build()
     project.write(ONE + TWO.replace("0.4s", "0.5s"))
     project.build()
     assert told(project, 2, 1) == {
@@ -62,7 +62,7 @@ def test_backwards_it_says_the_opposite(project: QuickProject) -> None:
 
 
 def test_measurements_stand_before_and_after(project: QuickProject) -> None:
-    project.build()
+    project.first_build()
     project.build(profile="quiet")
     change = between(project, 1, 2)["a/two_1"]
     assert change.reason_words == ("loudness changed: -23 LUFS -> -24 LUFS",)
@@ -73,7 +73,7 @@ def test_measurements_stand_before_and_after(project: QuickProject) -> None:
 
 
 def test_reviews_are_reasons(project: QuickProject) -> None:
-    project.build()
+    project.first_build()
     project.say("reject", project.row("b/three"))
     project.say("approve", project.row("a/two"))
     project.write(ONE + TWO.replace("second", "other") + THREE)
@@ -105,7 +105,7 @@ def test_versions_that_are_no_neighbours_tell_a_re_roll_from_a_rejection(project
 
 
 def test_a_status_is_told_with_its_reason(project: QuickProject) -> None:
-    project.build()
+    project.first_build()
     project.write(ONE + TWO.replace("second", "now fail") + THREE)
     project.build()
     [(_, reason)] = [told(project)["a/two_1"]]
@@ -113,7 +113,7 @@ def test_a_status_is_told_with_its_reason(project: QuickProject) -> None:
 
 
 def test_another_reason_for_the_same_status_is_told(project: QuickProject) -> None:
-    project.build()
+    project.first_build()
     project.write(ONE + TWO.replace("second", "now fail") + THREE)
     project.build()
     project.write(ONE + TWO.replace("second", "now break") + THREE)
@@ -123,7 +123,7 @@ def test_another_reason_for_the_same_status_is_told(project: QuickProject) -> No
 
 
 def test_renamed_files_are_told(project: QuickProject) -> None:
-    project.build()
+    project.first_build()
     project.write(ONE + TWO.replace("0.4s", '0.4s, naming: "{id}-take{variation}"') + THREE)
     project.build()
     assert told(project) == {"a/two_1": ("changed", "files renamed: a/two_01 -> a/two-take01")}
@@ -131,7 +131,7 @@ def test_renamed_files_are_told(project: QuickProject) -> None:
 
 
 def test_files_that_were_signed_again_by_the_same_signer_are_told(project: QuickProject) -> None:
-    project.build()
+    project.first_build()
     row: Any = project.row("a/two")
     told = {"signed_by": "Studio", "reason": None, "unsigned": row["files"]}
     files = {path: {**item, "sha256": "0" * 64} for path, item in row["files"].items()}
@@ -141,7 +141,7 @@ def test_files_that_were_signed_again_by_the_same_signer_are_told(project: Quick
 
 
 def test_without_records_the_rows_still_tell(project: QuickProject) -> None:
-    project.build()
+    project.first_build()
     project.write(ONE + TWO.replace("second", "other") + THREE)
     project.build()
     for path in (project.outputs / "masters").glob("*.json"):
@@ -150,7 +150,7 @@ def test_without_records_the_rows_still_tell(project: QuickProject) -> None:
 
 
 def test_history_follows_one_asset_through_the_versions_that_changed_it(project: QuickProject) -> None:
-    project.build()
+    project.first_build()
     project.write(ONE.replace("hello", "bye") + TWO + THREE)
     project.build()
     project.write(ONE.replace("hello", "bye") + TWO.replace("second", "other") + THREE)
@@ -162,7 +162,7 @@ def test_history_follows_one_asset_through_the_versions_that_changed_it(project:
 
 
 def test_history_compares_with_the_version_that_was_latest_then(project: QuickProject) -> None:
-    project.build()
+    project.first_build()
     project.write(ONE + TWO.replace("second", "wrong") + THREE)
     project.build()
     rollback(project.catalog, "latest", at="2026-02-01T00:00:00Z", by="Pat")
@@ -172,7 +172,7 @@ def test_history_compares_with_the_version_that_was_latest_then(project: QuickPr
 
 
 def test_a_signature_is_told_by_its_signer(project: QuickProject) -> None:
-    project.build()
+    project.first_build()
     row: Any = project.row("a/two")
     signed: Any = {**row, "credentials": {"signed_by": "Studio", "reason": None, "unsigned": row["files"]}}
     change = compare(row, signed, {})
@@ -203,7 +203,7 @@ def test_what_a_version_says_of_the_one_before_never_changes(project: QuickProje
 
 
 def test_reasons_are_those_of_the_plan_and_stay_when_the_chain_is_newer(project: QuickProject) -> None:
-    project.build()
+    project.first_build()
     project.say("reject", project.row("b/three"))
     project.write(
         ONE.replace("[x]", "[y]")

@@ -36,15 +36,22 @@ EDITS: dict[str, Any] = {
 }
 
 
-@pytest.fixture
-def built(project: QuickProject) -> QuickProject:
-    """Two versions, the first of them released."""
-    project.build()
+@pytest.fixture(scope="module")
+def released(tmp_path_factory: pytest.TempPathFactory) -> QuickProject:
+    """Two versions, the first of them released; to be copied."""
+    project = QuickProject(tmp_path_factory.mktemp("released") / "toys")
+    project.first_build()
     project.say_all("approve")
     promote(project.catalog, 1, "release", at=AT, by="Pat", overrides=USUAL)
     project.write(ONE + TWO + THREE.replace("third", "changed"))
     project.build()
     return project
+
+
+@pytest.fixture
+def built(released: QuickProject, tmp_path: Path) -> QuickProject:
+    """A copy of `released` that a test may change."""
+    return released.copy(tmp_path / "toys")
 
 
 def run(project: QuickProject, *words: object) -> Result:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,9 +20,10 @@ from pipeline.store import ObjectRef
 ASSET = "  - {{id: a/one, kind: sfx, prompt: number {0}, duration: 0.3s}}\n"
 
 
-@pytest.fixture
-def five(project: QuickProject) -> QuickProject:
-    """Five versions; the second was promoted, then the third."""
+@pytest.fixture(scope="module")
+def five_once(tmp_path_factory: pytest.TempPathFactory) -> QuickProject:
+    """Five versions; the second was promoted, then the third; to be copied."""
+    project = QuickProject(tmp_path_factory.mktemp("five") / "toys")
     for number in range(1, 6):
         project.write(ASSET.format(number))
         project.build()
@@ -29,6 +31,12 @@ def five(project: QuickProject) -> QuickProject:
             words = dict.fromkeys(GateReason, "a test")
             promote(project.catalog, number, "release", at="2026-02-01T00:00:00Z", by="Pat", overrides=words)
     return project
+
+
+@pytest.fixture
+def five(five_once: QuickProject, tmp_path: Path) -> QuickProject:
+    """A copy of `five_once` that a test may change."""
+    return five_once.copy(tmp_path / "toys")
 
 
 def gc(project: QuickProject, *words: str) -> str:

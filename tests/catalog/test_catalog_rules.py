@@ -37,7 +37,7 @@ def test_a_channel_allows_what_the_manifest_says_and_its_history_keeps_that(proj
 
 
 def test_rules_belong_to_the_version_and_a_change_of_them_makes_a_new_one(project: QuickProject) -> None:
-    project.build()
+    project.first_build()
     project.say_all("approve")
     with_rules(project)
     done = project.build()

@@ -22,7 +22,7 @@ DOCS = Path(__file__).parents[2] / "docs" / "catalog.md"
 
 @pytest.fixture
 def waits(project: QuickProject) -> QuickProject:
-    project.build()
+    project.first_build()
     project.say("approve", project.row("a/two"))
     project.write(ONE + TWO.replace("prompt: second", "prompt: 'a \"quoted\", prompt\u2026'") + THREE)
     project.build()

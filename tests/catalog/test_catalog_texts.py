@@ -38,7 +38,7 @@ def test_every_file_comes_back_byte_for_byte_whatever_is_edited_later(project: Q
 
 
 def test_a_version_of_an_older_release_says_that_it_has_none(project: QuickProject) -> None:
-    project.build()
+    project.first_build()
     file_of(project).unlink()
     with pytest.raises(StoreError, match="version 1 was published without the text of its manifest"):
         shown(project, 1)
@@ -50,7 +50,7 @@ def test_a_version_of_an_older_release_says_that_it_has_none(project: QuickProje
 def test_a_text_that_was_changed_is_not_passed_off_as_the_manifest(
     project: QuickProject, old: str, new: str
 ) -> None:
-    project.build()
+    project.first_build()
     text = file_of(project).read_text()
     file_of(project).write_text(text.replace(old, new))
     with pytest.raises(VerificationError, match=r"manifest\.json is damaged"):
@@ -67,7 +67,7 @@ def test_a_manifest_that_changes_as_a_build_begins_is_not_taken_for_the_one_that
 
 
 def test_what_is_no_utf_8_is_kept_too(project: QuickProject) -> None:
-    project.build()
+    project.first_build()
     odd = ManifestText("a\udcff.yaml", b"\xff\xfe")
     version = project.latest
     object.__setattr__(version, "manifest", {"sha256": sha256_of([odd])})

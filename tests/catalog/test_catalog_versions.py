@@ -23,7 +23,7 @@ def rewrite(project: QuickProject, change: Any) -> None:
 
 @pytest.fixture
 def built(project: QuickProject) -> QuickProject:
-    project.build()
+    project.first_build()
     return project
 
 

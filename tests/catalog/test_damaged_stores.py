@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from random import Random
 
@@ -58,18 +57,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> QuickProject:
     return project
 
 
-def copy_of(project: QuickProject, folder: Path) -> QuickProject:
-    shutil.copytree(project.folder, folder)
-    copy = QuickProject.__new__(QuickProject)
-    copy.folder, copy.manifest, copy.outputs, copy.moment = (
-        folder,
-        folder / "cues.yaml",
-        folder / "outputs",
-        0,
-    )
-    return copy
-
-
 def run(project: QuickProject, *words: object) -> Result:
     """A command that may fail, and never with a traceback."""
     manifest = [str(project.manifest)] if words[0] == "plan" else []
@@ -101,7 +88,7 @@ LOOKS = (
 
 
 def check_damage(whole: QuickProject, folder: Path, kind: str, how: damage.Damage, seed: int) -> None:
-    project = copy_of(whole, folder / "damaged")
+    project = whole.copy(folder / "damaged")
     path, before = damaged(project, kind, how, seed)
     found = run(project, "verify")
     harmless = kind in ONLY_A_COPY or (kind in MAY_END_EARLY and how in (damage.truncated, damage.emptied))
@@ -111,7 +98,7 @@ def check_damage(whole: QuickProject, folder: Path, kind: str, how: damage.Damag
     for words in LOOKS:
         looked = run(project, *words)
         assert looked.exit_code == 0 or any(advice in looked.stderr for advice in ADVICE), looked.output
-    run(copy_of(project, folder / "rolled back"), "catalog", "rollback", "--to", "2")
+    run(project.copy(folder / "rolled back"), "catalog", "rollback", "--to", "2")
     repaired = run(project, "verify", "--repair")
     if "update cuesmith" in repaired.stdout:
         assert how is damage.newer_schema

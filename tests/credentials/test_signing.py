@@ -11,8 +11,9 @@ from pathlib import Path
 import mutagen
 import pytest
 from encoders import ENCODABLE
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from properties import ONE_FIXTURE_FOR_ALL, examples
 from signed_sounds import ROW, claim, rendition, studio_identity
 
 from pipeline.audio import read
@@ -88,7 +89,7 @@ def test_formats_that_cannot_hold_credentials_stay_as_they_are(audio_format: str
 
 
 @pytest.mark.parametrize("audio_format", ENCODABLE)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(20), suppress_health_check=ONE_FIXTURE_FOR_ALL)
 @given(where=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 def test_one_flipped_bit_is_found_wherever_it_is(
     audio_format: str, tmp_path: Path, where: float, bit: int

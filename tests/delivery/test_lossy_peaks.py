@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from properties import examples
 
 from pipeline.audio import Clip, read
 from pipeline.delivery import encode, render
@@ -21,7 +22,7 @@ def loud(seed: int, rate: int = 48000, seconds: float = 0.7) -> Clip:
     return limit(Clip(wave.astype(np.float32), rate), -1.0).clip
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=examples(8))
 @given(seed=st.integers(0, 2**32), audio_format=st.sampled_from(["ogg", "opus", "mp3"]))
 def test_decoded_true_peak_stays_under_the_ceiling(seed: int, audio_format: str) -> None:
     made = render(loud(seed), audio_format, ceiling_dbtp=-1.0)

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from riff_walkers import careless_chunks, strict_chunks
 from signed_sounds import claim, studio_identity
@@ -47,7 +47,6 @@ def odd_chunks(data: bytes) -> list[str]:
     return [name for name, payload in strict_chunks(data) if len(payload) & 1 and name != "data"]
 
 
-@settings(deadline=None)
 @given(texts=LABELS)
 def test_whatever_the_labels_say_every_chunk_has_an_even_size(texts: dict[str, Any]) -> None:
     assert odd_chunks(wav(sound(), **texts)) == []

@@ -10,7 +10,6 @@ import pytest
 import soundfile
 from console_pages import BLOCK, has_commands, run_page
 
-from flows.api import prefect_api
 from flows.cli import app
 from manifests import load
 
@@ -62,17 +61,16 @@ def test_manifests_in_the_docs_load(page: Path, tmp_path: Path) -> None:
     [page for page in PAGES if has_commands(page) and page not in TUTORIAL],
     ids=lambda page: page.name,
 )
-def test_commands_in_the_docs_run(page: Path, tmp_path: Path) -> None:
-    run_page(page, tmp_path, {})
+def test_commands_in_the_docs_run(page: Path, tmp_path: Path, prefect_server: str) -> None:
+    run_page(page, tmp_path, {"PREFECT_API_URL": prefect_server})
 
 
 @pytest.mark.slow
-def test_the_tutorial_runs_and_prints_what_it_shows(tmp_path: Path) -> None:
+def test_the_tutorial_runs_and_prints_what_it_shows(tmp_path: Path, prefect_server: str) -> None:
     """All of its commands, then those of the pages that go on with its project."""
     folder = tmp_path
-    with prefect_api() as url:
-        for page in TUTORIAL:
-            folder = run_page(page, folder, {"PREFECT_API_URL": url})
+    for page in TUTORIAL:
+        folder = run_page(page, folder, {"PREFECT_API_URL": prefect_server})
 
 
 def test_commands_that_pages_and_messages_name_are_there() -> None:

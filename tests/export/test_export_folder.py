@@ -88,7 +88,7 @@ def test_foreign_files_stay_and_ours_go_with_their_sound(project: QuickProject, 
 
 
 def test_no_change_writes_nothing(project: QuickProject, game: Path) -> None:
-    project.build()
+    project.first_build()
     export(project, "unity", game)
     times = {path: path.stat().st_mtime_ns for path in game.rglob("*")}
     result = export(project, "unity", game)
@@ -99,7 +99,7 @@ def test_no_change_writes_nothing(project: QuickProject, game: Path) -> None:
 def test_a_file_of_somebody_else_in_the_way_stops_the_export_before_any_change(
     project: QuickProject, game: Path
 ) -> None:
-    project.build()
+    project.first_build()
     (game / "a").mkdir(parents=True)
     (game / "a" / "one_01.wav").write_bytes(b"mine")
     with pytest.raises(UsageError, match=r"in the way: a/one_01\.wav; move them away"):
@@ -110,7 +110,7 @@ def test_a_file_of_somebody_else_in_the_way_stops_the_export_before_any_change(
 def test_a_link_that_leads_out_of_the_folder_is_in_the_way(
     project: QuickProject, game: Path, tmp_path: Path
 ) -> None:
-    project.build()
+    project.first_build()
     game.mkdir(parents=True)
     (tmp_path / "elsewhere").mkdir()
     (game / "a").symlink_to(tmp_path / "elsewhere")
@@ -269,7 +269,7 @@ def test_foreign_files_survive_100_builds_and_exports(project: QuickProject, gam
 
 
 def test_folders_that_cannot_be_used_are_refused(project: QuickProject, tmp_path: Path) -> None:
-    project.build()
+    project.first_build()
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="is a file"):
         export(project, "godot", tmp_path / "file")
@@ -285,7 +285,7 @@ def test_folders_that_cannot_be_used_are_refused(project: QuickProject, tmp_path
 def test_a_damaged_ledger_is_an_error_and_nothing_changes(
     project: QuickProject, game: Path, text: str
 ) -> None:
-    project.build()
+    project.first_build()
     export(project, "godot", game)
     before = tree(game)
     (game / LEDGER).write_text(text, encoding="latin-1")
@@ -297,7 +297,7 @@ def test_a_damaged_ledger_is_an_error_and_nothing_changes(
 def test_a_ledger_cannot_make_an_export_remove_a_file_outside_its_folder(
     project: QuickProject, game: Path, tmp_path: Path
 ) -> None:
-    project.build()
+    project.first_build()
     export(project, "godot", game)
     outside = game.parent / "outside.txt"
     outside.write_text("mine")

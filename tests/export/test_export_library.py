@@ -22,7 +22,7 @@ def test_a_library_is_brought_up_to_date_where_read_only_files_cannot_be_removed
     project: QuickProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on Windows, where links into the store share its files' read-only mark."""
-    project.build()
+    project.first_build()
     unlink, replace = os.unlink, os.replace
 
     def refuse(path: Any) -> None:
@@ -56,7 +56,7 @@ def objects_and_files(project: QuickProject) -> list[tuple[Path, Path]]:
 
 
 def test_an_edit_in_place_of_a_library_file_leaves_the_object_whole(project: QuickProject) -> None:
-    project.build()
+    project.first_build()
     for stored, shown in objects_and_files(project):
         assert shown.read_bytes() == stored.read_bytes()
         shown.chmod(0o644)
@@ -66,7 +66,7 @@ def test_an_edit_in_place_of_a_library_file_leaves_the_object_whole(project: Qui
 
 
 def test_no_file_below_the_root_shares_its_bytes_with_an_object(project: QuickProject) -> None:
-    project.build()
+    project.first_build()
     objects = {path.stat().st_ino for path in (project.outputs / "store").rglob("*") if path.is_file()}
     others = [path for path in project.outputs.rglob("*") if path.is_file() and "store" not in path.parts]
     assert others
@@ -107,7 +107,7 @@ def put(path: Path, data: bytes = b"theirs") -> Path:
     "name", ["a/one_01.wav.import", "a/one_01.wav.meta", "notes/mix.txt", "a/two_09.wav"]
 )
 def test_files_of_others_stay_through_builds_and_rollbacks(project: QuickProject, name: str) -> None:
-    project.build()
+    project.first_build()
     file = put(folder(project) / name)
     (folder(project) / "empty").mkdir()
     project.write(THREE)
@@ -118,7 +118,7 @@ def test_files_of_others_stay_through_builds_and_rollbacks(project: QuickProject
 
 
 def test_files_of_ours_go_with_the_folders_that_they_leave_empty(project: QuickProject) -> None:
-    project.build()
+    project.first_build()
     project.write(THREE)
     project.build()
     assert set(project.library()) == {"b/three_01.wav"}
@@ -126,7 +126,7 @@ def test_files_of_ours_go_with_the_folders_that_they_leave_empty(project: QuickP
 
 
 def test_what_a_kill_left_half_made_goes_with_its_file(project: QuickProject) -> None:
-    project.build()
+    project.first_build()
     half = put(folder(project) / "a" / ".two_01.wav.new")
     project.write(ONE + THREE)
     project.build()
@@ -134,7 +134,7 @@ def test_what_a_kill_left_half_made_goes_with_its_file(project: QuickProject) ->
 
 
 def test_a_deleted_file_is_told_and_restored(project: QuickProject) -> None:
-    project.build()
+    project.first_build()
     before = project.library()
     (folder(project) / "a" / "two_01.wav").unlink()
     assert list(map(str, changed_files(project.store, LIBRARY))) == [
@@ -152,7 +152,7 @@ def test_a_deleted_file_is_told_and_restored(project: QuickProject) -> None:
 
 @pytest.mark.parametrize("theirs", ["file", "same size and time", "folder", "link", "file for a folder"])
 def test_what_stands_in_the_place_of_ours_is_kept_elsewhere(project: QuickProject, theirs: str) -> None:
-    project.build()
+    project.first_build()
     before = project.library()
     file = folder(project) / "a" / "two_01.wav"
     status = file.stat()
@@ -201,7 +201,7 @@ def test_a_file_of_others_where_a_new_sound_belongs_is_kept_elsewhere(project: Q
 
 
 def test_an_older_sound_of_ours_in_the_place_of_a_newer_one_is_simply_replaced(project: QuickProject) -> None:
-    project.build()
+    project.first_build()
     old = project.library()["a/two_01.wav"]
     project.write(ONE + TWO.replace("second", "other") + THREE)
     project.build()
@@ -213,21 +213,21 @@ def test_an_older_sound_of_ours_in_the_place_of_a_newer_one_is_simply_replaced(p
 
 
 def test_a_file_that_was_only_touched_is_no_fault(project: QuickProject) -> None:
-    project.build()
+    project.first_build()
     os.utime(folder(project) / "a" / "two_01.wav", (1, 1))
     assert changed_files(project.store, LIBRARY) == export_findings(project.catalog, LIBRARY) == []
 
 
 def test_a_copy_of_the_store_has_a_whole_library(project: QuickProject) -> None:
     """Where links became copies: another disk, a backup, a checkout of the outputs."""
-    project.build()
+    project.first_build()
     moved = QuickProject(project.folder.parent / "moved")
     shutil.copytree(project.outputs, moved.outputs)
     assert export_findings(moved.catalog, LIBRARY) == changed_files(moved.store, LIBRARY) == []
 
 
 def test_an_edit_that_reached_the_store_is_not_called_restored(project: QuickProject) -> None:
-    project.build()
+    project.first_build()
     [item] = project.row("a/two")["files"].values()
     path = project.store.path(ObjectRef.from_json(item))
     assert path is not None
@@ -243,7 +243,7 @@ def test_an_edit_that_reached_the_store_is_not_called_restored(project: QuickPro
 
 
 def test_a_folder_that_became_a_link_elsewhere_is_not_followed(project: QuickProject) -> None:
-    project.build()
+    project.first_build()
     elsewhere = project.folder / "game"
     shutil.copytree(folder(project) / "a", elsewhere)
     shutil.rmtree(folder(project) / "a")
@@ -255,7 +255,7 @@ def test_a_folder_that_became_a_link_elsewhere_is_not_followed(project: QuickPro
 
 @pytest.mark.parametrize("text", [b"{", b"[]", b'{"schema": "cuesmith.library/1", "files": 3}', b"\xff"])
 def test_a_damaged_ledger_is_made_again(project: QuickProject, text: bytes) -> None:
-    project.build()
+    project.first_build()
     theirs = put(folder(project) / "a" / "one_01.wav.import")
     ledger = project.outputs / "library" / "latest.json"
     whole = ledger.read_bytes()
@@ -267,7 +267,7 @@ def test_a_damaged_ledger_is_made_again(project: QuickProject, text: bytes) -> N
 
 @pytest.mark.parametrize("path", ["../../escaped.wav", "/tmp/escaped.wav", "a/../../escaped.wav"])
 def test_a_path_that_leads_out_of_the_library_is_refused(project: QuickProject, path: str) -> None:
-    project.build()
+    project.first_build()
     catalog = project.outputs / "catalog" / "000001" / "catalog.json"
     catalog.write_text(catalog.read_text().replace("a/two_01.wav", path))
     project.forget_hashes()
@@ -277,7 +277,7 @@ def test_a_path_that_leads_out_of_the_library_is_refused(project: QuickProject, 
 
 
 def test_a_new_ledger_needs_no_new_version(project: QuickProject) -> None:
-    project.build()
+    project.first_build()
     without_ledger(project)
     assert project.build()["published"] is False
     done = export_latest(project.catalog, LIBRARY)

@@ -13,7 +13,14 @@ from quick import QuickProject
 from toys import ONE, WITH_MUSIC
 
 from manifests import load
-from pipeline.errors import CuesmithError, ManifestError, MasteringError, StoreError, UsageError
+from pipeline.errors import (
+    CuesmithError,
+    ManifestError,
+    MasteringError,
+    StoreError,
+    UsageError,
+    VerificationError,
+)
 from pipeline.export import encoding
 
 
@@ -121,6 +128,22 @@ def test_a_lost_cache_is_made_again_with_the_same_bytes(toys: QuickProject, tmp_
         path.chmod(0o644)
         path.write_bytes(b"") if path.suffix == ".json" else path.unlink()
     export(toys, "godot", tmp_path / "two", "mobile")
+    assert tree(tmp_path / "one") == tree(tmp_path / "two")
+
+
+def test_a_damaged_file_of_the_cache_is_named_with_what_helps(project: QuickProject, tmp_path: Path) -> None:
+    project.write(ONE, WITH_PROFILES)
+    project.build()
+    export(project, "godot", tmp_path / "one", "mobile")
+    path = next((project.outputs / "cache" / "exports").glob("*.wav"))
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.chmod(0o644)
+    path.write_bytes(data)
+    with pytest.raises(VerificationError, match=f"{path.name} is damaged; delete it, then export again"):
+        export(project, "godot", tmp_path / "two", "mobile")
+    path.unlink()
+    export(project, "godot", tmp_path / "two", "mobile")
     assert tree(tmp_path / "one") == tree(tmp_path / "two")
 
 

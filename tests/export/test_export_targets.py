@@ -463,7 +463,7 @@ def wwise() -> Iterator[tuple[str, type[Wwise]]]:
     old = {"severity": "Error", "message": "from yesterday", "time": 0, "messageId": "old"}
     handler = type("Handler", (Wwise,), {"objects": {}, "logged": [old]})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     yield f"http://127.0.0.1:{server.server_address[1]}/waapi", handler
     server.shutdown()

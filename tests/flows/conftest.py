@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from quick import QuickProject
 from toys import ToyProject
 
-from flows.api import prefect_api
-
 
 @pytest.fixture(scope="session", autouse=True)
-def prefect_server() -> Iterator[str]:
-    with prefect_api() as url:
-        yield url
+def _server(prefect_server: str) -> None:
+    """Every build has the session's server."""
 
 
 @pytest.fixture
@@ -44,5 +40,5 @@ def built(built_once: ToyProject, tmp_path: Path) -> ToyProject:
 def project(tmp_path: Path) -> QuickProject:
     """The small project, built within this process."""
     project = QuickProject(tmp_path / "toys")
-    project.build()
+    project.first_build()
     return project

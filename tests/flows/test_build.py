@@ -1,4 +1,4 @@
-"""The whole build: a real Prefect server, real worker processes, a toy engine."""
+"""The whole build: a real Prefect server, real worker processes, a toy engine. What needs neither builds in-process."""
 
 from __future__ import annotations
 
@@ -14,12 +14,19 @@ import soundfile
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from quick import QuickProject
 from toys import HEAD, ONE, THREE, TWO, ToyProject
 
 from pipeline.build.prepare import prepare, up_to_date
 from pipeline.catalog import Catalog, ReviewEvent, Reviews
 from pipeline.errors import CuesmithError, MachineError
 from pipeline.store import Store, verify
+
+
+@pytest.fixture
+def new(tmp_path: Path) -> QuickProject:
+    """The small project, which builds within this process."""
+    return QuickProject(tmp_path / "toys")
 
 
 def _latest(toys: ToyProject) -> Any:
@@ -48,26 +55,26 @@ def test_a_second_plan_reuses_everything(built: ToyProject) -> None:
     assert up_to_date(prepare(built.manifest, str(built.outputs)))
 
 
-def test_a_changed_prompt_makes_only_that_asset_again(built: ToyProject) -> None:
-    before = built.library()
-    built.write(ONE + TWO.replace("second", "changed") + THREE)
-    assert built.reasons() == {"a/two_1": ["prompt changed"]}
-    result = built.build()
+def test_a_changed_prompt_makes_only_that_asset_again(project: QuickProject) -> None:
+    before = project.library()
+    project.write(ONE + TWO.replace("second", "changed") + THREE)
+    assert project.reasons() == {"a/two_1": ["prompt changed"]}
+    result = project.build()
     assert (result["version"], result["generated"], result["mastered"], result["reused"]) == (2, 1, 1, 3)
-    changed = {name for name, data in built.library().items() if data != before[name]}
+    changed = {name for name, data in project.library().items() if data != before[name]}
     assert changed == {"a/two_01.wav"}
 
 
-def test_a_changed_loudness_runs_mastering_only(built: ToyProject) -> None:
-    assert built.reasons(profile="quiet")["a/two_1"] == ["loudness changed: -23 LUFS -> -24 LUFS"]
-    result = built.build(profile="quiet")
+def test_a_changed_loudness_runs_mastering_only(project: QuickProject) -> None:
+    assert project.reasons(profile="quiet")["a/two_1"] == ["loudness changed: -23 LUFS -> -24 LUFS"]
+    result = project.build(profile="quiet")
     assert (result["generated"], result["mastered"]) == (0, 4)
 
 
-def test_reordering_the_file_and_renaming_a_profile_runs_nothing(toys: ToyProject) -> None:
-    toys.build(profile="quiet")
-    toys.write(THREE + TWO + ONE, HEAD.replace("quiet:", "hushed:"))
-    prepared = prepare(toys.manifest, str(toys.outputs), "hushed")
+def test_reordering_the_file_and_renaming_a_profile_runs_nothing(new: QuickProject) -> None:
+    new.build(profile="quiet")
+    new.write(THREE + TWO + ONE, HEAD.replace("quiet:", "hushed:"))
+    prepared = prepare(new.manifest, str(new.outputs), "hushed")
     assert not prepared.plan.stale
     assert up_to_date(prepared)
 
@@ -102,12 +109,20 @@ def test_a_failing_take_stops_no_other_and_is_told(toys: ToyProject) -> None:
         ("nan", "not numbers"),
         ("silent", "silence"),
         ("break", "engine toy broke: RuntimeError: toy broke"),
-        ("die", "the worker on cpu ended with exit code 9"),
     ],
 )
-def test_a_take_that_goes_wrong_in_any_way_fails_alone(toys: ToyProject, word: str, reason: str) -> None:
-    toys.write(ONE + TWO.replace("second", word) + THREE)
-    result = toys.build(devices="cpu")
+def test_a_take_that_goes_wrong_in_any_way_fails_alone(new: QuickProject, word: str, reason: str) -> None:
+    assert_fails_alone(new, word, reason)
+
+
+def test_a_take_whose_worker_dies_fails_alone(toys: ToyProject) -> None:
+    assert_fails_alone(toys, "die", "the worker on cpu ended with exit code 9")
+
+
+def assert_fails_alone(project: ToyProject, word: str, reason: str) -> None:
+    """A take whose prompt is ``word`` fails with ``reason``, and the three others are made."""
+    project.write(ONE + TWO.replace("second", word) + THREE)
+    result = project.build(devices="cpu")
     assert [(one["asset"], one["stage"]) for one in result["failed"]] == [("a/two", "generate")]
     assert reason in result["failed"][0]["reason"]
     assert result["generated"] == 3
@@ -125,73 +140,73 @@ def test_what_the_machine_lacks_is_found_out_once(
     assert len(log.read_text().split()) == 1
 
 
-def test_a_failed_asset_keeps_its_previous_master_marked_stale(built: ToyProject) -> None:
-    before = built.library()
-    built.write(ONE + TWO.replace("second", "now fail") + THREE)
-    result = built.build()
+def test_a_failed_asset_keeps_its_previous_master_marked_stale(project: QuickProject) -> None:
+    before = project.library()
+    project.write(ONE + TWO.replace("second", "now fail") + THREE)
+    result = project.build()
     assert result["version"] == 2
-    assert built.library() == before
-    row = _latest(built).by_variation["a/two", 1]
+    assert project.library() == before
+    row = _latest(project).by_variation["a/two", 1]
     assert (row["status"], row["reason"]) == ("stale", "the toy was told to fail; change the prompt")
-    assert built.reasons() == {"a/two_1": ["prompt changed"]}
+    assert project.reasons() == {"a/two_1": ["prompt changed"]}
 
 
-def test_when_everything_fails_nothing_is_published(toys: ToyProject) -> None:
-    toys.write(TWO.replace("second", "fail"))
-    result = toys.build()
+def test_when_everything_fails_nothing_is_published(new: QuickProject) -> None:
+    new.write(TWO.replace("second", "fail"))
+    result = new.build()
     assert (result["version"], result["published"], len(result["failed"])) == (None, False, 1)
 
 
-def test_a_removed_asset_leaves_the_next_version_and_stays_in_the_last(built: ToyProject) -> None:
-    built.write(ONE + THREE)
-    assert not up_to_date(prepare(built.manifest, str(built.outputs)))
-    built.build()
-    catalog = Catalog(Store.open(built.outputs))
+def test_a_removed_asset_leaves_the_next_version_and_stays_in_the_last(project: QuickProject) -> None:
+    project.write(ONE + THREE)
+    assert not up_to_date(prepare(project.manifest, str(project.outputs)))
+    project.build()
+    catalog = Catalog(Store.open(project.outputs))
     assert ("a/two", 1) not in catalog.read(2).by_variation
     assert ("a/two", 1) in catalog.read(1).by_variation
-    assert "a/two_01.wav" not in built.library()
+    assert "a/two_01.wav" not in project.library()
 
 
-def test_only_builds_what_matches_and_keeps_the_rest(built: ToyProject) -> None:
+def test_only_builds_what_matches_and_keeps_the_rest(project: QuickProject) -> None:
     changed = ONE.replace("hello", "other") + TWO.replace("second", "other") + THREE
-    built.write(changed)
-    result = built.build(only=("a/one",))
+    project.write(changed)
+    result = project.build(only=("a/one",))
     assert (result["generated"], result["version"]) == (2, 2)
-    assert built.actions() == {"generate": ["a/two_1"], "reuse": ["a/one_1", "a/one_2", "b/three_1"]}
+    assert project.actions() == {"generate": ["a/two_1"], "reuse": ["a/one_1", "a/one_2", "b/three_1"]}
 
 
-def test_a_locked_asset_is_kept_whatever_its_prompt_says(built: ToyProject) -> None:
-    before = built.library()
-    built.write(ONE + TWO.replace("second", "changed").replace("}\n", ", lock: true}\n") + THREE)
-    assert built.reasons() == {"a/two_1": ["lock: true in the manifest", "prompt changed"]}
-    built.build()
-    assert built.library() == before
-    assert _latest(built).by_variation["a/two", 1]["status"] == "locked"
+def test_a_locked_asset_is_kept_whatever_its_prompt_says(project: QuickProject) -> None:
+    before = project.library()
+    project.write(ONE + TWO.replace("second", "changed").replace("}\n", ", lock: true}\n") + THREE)
+    assert project.reasons() == {"a/two_1": ["lock: true in the manifest", "prompt changed"]}
+    project.build()
+    assert project.library() == before
+    assert _latest(project).by_variation["a/two", 1]["status"] == "locked"
 
 
-def test_a_rejected_take_is_rolled_again_and_its_siblings_are_not(built: ToyProject) -> None:
-    row = _latest(built).by_variation["a/one", 2]
-    reviews = Reviews(Store.open(built.outputs))
+def test_a_rejected_take_is_rolled_again_and_its_siblings_are_not(project: QuickProject) -> None:
+    row = _latest(project).by_variation["a/one", 2]
+    reviews = Reviews(Store.open(project.outputs))
     event = ReviewEvent("2026-01-01T00:00:00Z", "lead", "reject", "a/one", 2, row["take"], row["master"])
     reviews.add(event)
-    sibling = _latest(built).by_variation["a/one", 1]
+    sibling = _latest(project).by_variation["a/one", 1]
     reviews.add(replace(event, action="approve", variation=1, take=sibling["take"], master=sibling["master"]))
-    assert built.reasons() == {"a/one_2": ["rejected in review"]}
-    before = built.library()
-    result = built.build()
+    assert project.reasons() == {"a/one_2": ["rejected in review"]}
+    before = project.library()
+    result = project.build()
     assert (result["generated"], result["mastered"]) == (1, 1)
-    changed = {name for name, data in built.library().items() if data != before[name]}
+    changed = {name for name, data in project.library().items() if data != before[name]}
     assert changed == {"a/one_02.wav"}
 
 
-def test_a_missing_take_object_is_planned_and_made_again(built: ToyProject) -> None:
-    row = _latest(built).by_variation["b/three", 1]
+def test_a_missing_take_object_is_planned_and_made_again(project: QuickProject) -> None:
+    row = _latest(project).by_variation["b/three", 1]
     [sha256] = row["takes"].values()
-    (built.outputs / "store" / sha256[:2] / f"{sha256}.wav").unlink()
-    assert built.reasons() == {"b/three_1": ["take missing from store"]}
-    result = built.build()
+    (project.outputs / "store" / sha256[:2] / f"{sha256}.wav").unlink()
+    assert project.reasons() == {"b/three_1": ["take missing from store"]}
+    result = project.build()
     assert (result["generated"], result["mastered"], result["published"]) == (1, 0, False)
-    assert _harm(built) == []
+    assert _harm(project) == []
 
 
 def test_changed_tags_are_published_without_any_work(built: ToyProject) -> None:
@@ -201,25 +216,25 @@ def test_changed_tags_are_published_without_any_work(built: ToyProject) -> None:
     assert not up_to_date(prepared)
 
 
-def test_candidates_make_several_takes_and_keep_one(toys: ToyProject) -> None:
-    toys.write(TWO.replace("}\n", ", candidates: 3}\n"))
-    result = toys.build()
+def test_candidates_make_several_takes_and_keep_one(new: QuickProject) -> None:
+    new.write(TWO.replace("}\n", ", candidates: 3}\n"))
+    result = new.build()
     assert (result["generated"], result["mastered"]) == (3, 1)
-    row = _latest(toys).by_variation["a/two", 1]
+    row = _latest(new).by_variation["a/two", 1]
     assert len(row["takes"]) == 3
     assert row["take"] in row["takes"]
 
 
-def test_melody_is_kept_with_the_take_and_its_change_is_a_reason(toys: ToyProject) -> None:
-    soundfile.write(toys.folder / "tune.wav", [0.0, 0.5, -0.5] * 100, 8000)
-    toys.write(TWO.replace("}\n", ", melody: tune.wav}\n"))
-    toys.build()
-    store = Store.open(toys.outputs)
-    record: Any = store.get_record("takes", _latest(toys).masters[0]["take"], "cuesmith.take/1")
+def test_melody_is_kept_with_the_take_and_its_change_is_a_reason(new: QuickProject) -> None:
+    soundfile.write(new.folder / "tune.wav", [0.0, 0.5, -0.5] * 100, 8000)
+    new.write(TWO.replace("}\n", ", melody: tune.wav}\n"))
+    new.build()
+    store = Store.open(new.outputs)
+    record: Any = store.get_record("takes", _latest(new).masters[0]["take"], "cuesmith.take/1")
     [kept] = record["inputs"]
-    assert (toys.folder / "tune.wav").stat().st_size == kept["size"]
-    soundfile.write(toys.folder / "tune.wav", [0.0, 0.25] * 100, 8000)
-    assert toys.reasons() == {"a/two_1": ["melody changed"]}
+    assert (new.folder / "tune.wav").stat().st_size == kept["size"]
+    soundfile.write(new.folder / "tune.wav", [0.0, 0.25] * 100, 8000)
+    assert new.reasons() == {"a/two_1": ["melody changed"]}
 
 
 def test_provenance_says_everything(built: ToyProject) -> None:
@@ -249,15 +264,16 @@ def test_tables_say_what_the_catalog_says(built: ToyProject) -> None:
         assert list(table["master"]) == [row["master"] for row in rows]
 
 
-def test_the_journal_tells_the_run_in_order(toys: ToyProject) -> None:
-    result = toys.build()
-    lines = (toys.outputs / "runs" / result["run"] / "journal.jsonl").read_text().splitlines()
+def test_the_journal_tells_the_run_in_order(new: QuickProject) -> None:
+    result = new.build()
+    lines = (new.outputs / "runs" / result["run"] / "journal.jsonl").read_text().splitlines()
     events = [json.loads(line)["event"] for line in lines]
     assert events[0] == "build-began"
     assert events[-1] == "build-done"
     assert (events.count("take"), events.count("master")) == (4, 4)
 
 
+@pytest.mark.slow
 def test_two_builds_at_once_agree(toys: ToyProject) -> None:
     first, second = ToyProject(toys.folder), ToyProject(toys.folder)
     results: list[dict[str, Any]] = []

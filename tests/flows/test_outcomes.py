@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from quick import QuickProject
 from test_kills import Victim
 from toys import ONE, THREE, TWO, ToyProject
 from webhook import Webhook
@@ -85,13 +86,13 @@ def test_a_build_on_a_full_disk_goes_on_when_there_is_room(tmp_path: Path, disk:
 
 def test_a_build_on_a_read_only_disk_changes_nothing_and_says_so(tmp_path: Path, disk: Disk) -> None:
     assert disk.mount("remount,size=64m")
-    toys = ToyProject(tmp_path / "toys")
+    toys = QuickProject(tmp_path / "toys")
     toys.outputs = disk.folder / "outputs"
     toys.build()
     toys.write(ONE + TWO)
     assert disk.mount("remount,ro")
     with pytest.raises(MachineError, match="read-only"):
-        toys.build()
+        ToyProject.build(toys)
     assert (versions(toys), harm(toys)) == ([1], [])
     assert disk.mount("remount,rw")
     assert toys.build()["version"] == 2
@@ -109,20 +110,20 @@ class JumpingClock(datetime):
 
 
 def test_a_clock_that_jumps_back_within_a_build_changes_nothing_but_times(
-    built: ToyProject, monkeypatch: pytest.MonkeyPatch
+    project: QuickProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     JumpingClock.looks = 0
     monkeypatch.setattr(clock, "datetime", JumpingClock)
-    built.write(ONE + TWO.replace("second", "another") + THREE)
-    result = built.build()
+    project.write(ONE + TWO.replace("second", "another") + THREE)
+    result = project.build()
     assert (result["version"], result["generated"], result["failed"]) == (2, 1, [])
     assert JumpingClock.looks > 3
-    catalog = Catalog(Store.open(built.outputs))
+    catalog = project.catalog
     first, second = map(catalog.read, catalog.numbers())
     assert second.created < first.created
     assert catalog.latest() == second
-    assert harm(built) == []
-    assert built.build()["published"] is False
+    assert project.harm() == []
+    assert project.build()["published"] is False
 
 
 def test_a_webhook_that_does_not_answer_holds_no_build_up(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 from toys import ToyProject
@@ -28,6 +31,21 @@ def test_what_is_wrong_is_said_at_once(
 ) -> None:
     result = build(toys, *words)
     assert (result.exit_code, message in result.stderr) == (code, True), result.stderr
+
+
+def test_a_cluster_that_does_not_start_is_told_with_rays_reason(
+    toys: ToyProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def too_slow(*options: object) -> Iterator[None]:
+        raise Exception("The current node timed out during startup.\nMore of it")
+        yield
+
+    monkeypatch.setitem(sys.modules, "prefect_ray", SimpleNamespace(RayTaskRunner=too_slow))
+    result = build(toys, "--runner", "ray")
+    assert result.exit_code == 4
+    told = "cannot connect to the Ray cluster on this machine: The current node timed out during startup; try again"
+    assert told in result.stderr
 
 
 def test_without_the_extra_the_remedy_is_named(toys: ToyProject, monkeypatch: pytest.MonkeyPatch) -> None:

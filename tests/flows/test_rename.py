@@ -22,7 +22,7 @@ NEWER = NEW.replace("id: b/uno, was: a/one", "id: c/eins, was: [b/uno, a/one]")
 def project(tmp_path: Path) -> QuickProject:
     made = QuickProject(tmp_path)
     made.write(ONE + TWO)
-    made.build()
+    made.first_build()
     return made
 
 

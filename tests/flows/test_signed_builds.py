@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from quick import QuickProject
 from signed_sounds import studio_identity
-from toys import HEAD, THREE, TWO, ToyProject
+from toys import HEAD, THREE, TWO
 from typer.testing import CliRunner, Result
 
 from flows.cli.app import app
@@ -35,32 +35,32 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def signing(toys: ToyProject) -> ToyProject:
+def signing(tmp_path: Path) -> QuickProject:
     """A project that asks for credentials, not built yet."""
-    toys.write(TWO + THREE, SIGNING)
-    return toys
+    project = QuickProject(tmp_path / "toys")
+    project.write(TWO + THREE, SIGNING)
+    return project
 
 
 @pytest.fixture(scope="module")
-def unsigned(tmp_path_factory: pytest.TempPathFactory) -> ToyProject:
+def unsigned(tmp_path_factory: pytest.TempPathFactory) -> QuickProject:
     """The same project built without credentials; to be copied."""
-    project = ToyProject(tmp_path_factory.mktemp("unsigned"))
+    project = QuickProject(tmp_path_factory.mktemp("unsigned"))
     project.write(TWO + THREE, PLAIN)
     project.build()
     return project
 
 
 @pytest.fixture
-def mastered(unsigned: ToyProject, tmp_path: Path) -> ToyProject:
+def mastered(unsigned: QuickProject, tmp_path: Path) -> QuickProject:
     """A project whose masters are made, and of which credentials are asked from now on."""
-    shutil.copytree(unsigned.folder, tmp_path / "mastered")
-    project = ToyProject(tmp_path / "mastered")
+    project = unsigned.copy(tmp_path / "mastered")
     project.write(TWO + THREE, SIGNING)
     return project
 
 
 @pytest.fixture
-def signed(mastered: ToyProject) -> ToyProject:
+def signed(mastered: QuickProject) -> QuickProject:
     """A project that is built and signed."""
     assert command(mastered).exit_code == 0
     return mastered
@@ -76,24 +76,24 @@ def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "root.pem"
 
 
-def command(toys: ToyProject, *words: str) -> Result:
+def command(toys: QuickProject, *words: str) -> Result:
     return CliRunner().invoke(app, ["build", str(toys.manifest), "--outputs", str(toys.outputs), *words])
 
 
-def rows(toys: ToyProject) -> Any:
+def rows(toys: QuickProject) -> Any:
     version = Catalog(Store.open(toys.outputs)).latest()
     assert version is not None
     return version.masters
 
 
-def states(toys: ToyProject, *trust: Path) -> set[str]:
+def states(toys: QuickProject, *trust: Path) -> set[str]:
     """What is said of every sound in the library."""
     root = toys.outputs / "library" / "latest"
     found = [path for path in root.rglob("*") if path.suffix in (".wav", ".ogg")]
     return {check(path, trust).state for path in found}
 
 
-def test_a_build_signs_what_it_publishes_and_shows_sidecars_beside(signing: ToyProject) -> None:
+def test_a_build_signs_what_it_publishes_and_shows_sidecars_beside(signing: QuickProject) -> None:
     signing.build()
     assert list(signing.library()) == [
         f"{name}_01.{suffix}" for name in ("a/two", "b/three") for suffix in ("ogg", "ogg.c2pa", "wav")
@@ -104,7 +104,7 @@ def test_a_build_signs_what_it_publishes_and_shows_sidecars_beside(signing: ToyP
 
 
 def test_a_signed_master_keeps_digest_samples_and_unsigned_bytes(
-    unsigned: ToyProject, signed: ToyProject
+    unsigned: QuickProject, signed: QuickProject
 ) -> None:
     for before, after in zip(rows(unsigned), rows(signed), strict=True):
         assert after["master"] == before["master"]
@@ -116,7 +116,7 @@ def test_a_signed_master_keeps_digest_samples_and_unsigned_bytes(
         assert read(signed.library()[name]).samples.tobytes() == read(data).samples.tobytes()
 
 
-def test_a_second_build_signs_nothing_again(signed: ToyProject) -> None:
+def test_a_second_build_signs_nothing_again(signed: QuickProject) -> None:
     before = signed.library()
     assert up_to_date(prepare(signed.manifest, str(signed.outputs)))
     told = json.loads(command(signed, "--json").stdout)
@@ -125,7 +125,7 @@ def test_a_second_build_signs_nothing_again(signed: ToyProject) -> None:
 
 
 def test_turning_credentials_on_and_off_makes_nothing_again(
-    unsigned: ToyProject, mastered: ToyProject
+    unsigned: QuickProject, mastered: QuickProject
 ) -> None:
     assert mastered.actions() == {"reuse": ["a/two_1", "b/three_1"]}
     result = command(mastered)
@@ -137,7 +137,7 @@ def test_turning_credentials_on_and_off_makes_nothing_again(
     assert mastered.library() == unsigned.library()
 
 
-def test_only_what_is_mastered_anew_is_signed_anew(signed: ToyProject) -> None:
+def test_only_what_is_mastered_anew_is_signed_anew(signed: QuickProject) -> None:
     before = signed.library()
     signed.write(TWO.replace("second", "changed") + THREE, SIGNING)
     signed.build()
@@ -147,7 +147,7 @@ def test_only_what_is_mastered_anew_is_signed_anew(signed: ToyProject) -> None:
 
 
 def test_a_configured_certificate_signs_and_takes_the_place_of_the_development_one(
-    signed: ToyProject, request: pytest.FixtureRequest
+    signed: QuickProject, request: pytest.FixtureRequest
 ) -> None:
     root = request.getfixturevalue("studio")
     assert not up_to_date(prepare(signed.manifest, str(signed.outputs)))
@@ -158,7 +158,7 @@ def test_a_configured_certificate_signs_and_takes_the_place_of_the_development_o
 
 
 def test_a_machine_without_the_certificate_keeps_signatures_that_it_could_not_make(
-    studio: Path, signed: ToyProject, monkeypatch: pytest.MonkeyPatch
+    studio: Path, signed: QuickProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("CUESMITH_C2PA_CERT")
     monkeypatch.delenv("CUESMITH_C2PA_KEY")
@@ -166,7 +166,7 @@ def test_a_machine_without_the_certificate_keeps_signatures_that_it_could_not_ma
 
 
 def test_required_credentials_stop_a_build_before_any_work_where_nothing_is_configured(
-    signing: ToyProject,
+    signing: QuickProject,
 ) -> None:
     signing.write(TWO + THREE, SIGNING.replace(": development", ": required"))
     result = command(signing)
@@ -176,7 +176,7 @@ def test_required_credentials_stop_a_build_before_any_work_where_nothing_is_conf
 
 
 def test_required_credentials_replace_development_ones(
-    signed: ToyProject, request: pytest.FixtureRequest
+    signed: QuickProject, request: pytest.FixtureRequest
 ) -> None:
     signed.write(TWO + THREE, SIGNING.replace(": development", ": required"))
     assert command(signed).exit_code == 4
@@ -196,7 +196,7 @@ def without_extra(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
 
 
 def test_without_the_extra_a_development_build_stays_unsigned_and_says_so_until_it_is_there(
-    mastered: ToyProject, without_extra: Callable[[bool], None]
+    mastered: QuickProject, without_extra: Callable[[bool], None]
 ) -> None:
     result = command(mastered)
     assert result.exit_code == 0
@@ -209,7 +209,7 @@ def test_without_the_extra_a_development_build_stays_unsigned_and_says_so_until_
     assert states(mastered) == {"Trusted"}
 
 
-def test_a_lost_signed_file_is_signed_again(signed: ToyProject) -> None:
+def test_a_lost_signed_file_is_signed_again(signed: QuickProject) -> None:
     item = rows(signed)[0]["files"]["a/two_01.wav"]
     (signed.outputs / "store" / item["sha256"][:2] / f"{item['sha256']}.wav").unlink()
     assert not up_to_date(prepare(signed.manifest, str(signed.outputs)))
@@ -218,7 +218,7 @@ def test_a_lost_signed_file_is_signed_again(signed: ToyProject) -> None:
     assert states(signed) == {"Trusted"}
 
 
-def test_two_builds_that_sign_the_same_at_once_agree_on_one_version(mastered: ToyProject) -> None:
+def test_two_builds_that_sign_the_same_at_once_agree_on_one_version(mastered: QuickProject) -> None:
     both = [prepare(mastered.manifest, str(mastered.outputs)) for _ in range(2)]
     with ThreadPoolExecutor(2) as threads:
         results = list(threads.map(publish_only, both))
@@ -227,7 +227,7 @@ def test_two_builds_that_sign_the_same_at_once_agree_on_one_version(mastered: To
     assert states(mastered) == {"Trusted"}
 
 
-def test_the_private_key_appears_nowhere_in_the_outputs(signing: ToyProject, studio: Path) -> None:
+def test_the_private_key_appears_nowhere_in_the_outputs(signing: QuickProject, studio: Path) -> None:
     told = command(signing)
     assert states(signing, studio) == {"Trusted"}
     secrets = [line.encode() for line in STUDIO.key.splitlines() if line and "-----" not in line]
@@ -240,7 +240,7 @@ def test_the_private_key_appears_nowhere_in_the_outputs(signing: ToyProject, stu
 
 
 def test_a_key_that_cannot_sign_is_told_before_any_work(
-    signing: ToyProject, studio: Path, monkeypatch: pytest.MonkeyPatch
+    signing: QuickProject, studio: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CUESMITH_C2PA_KEY", studio_identity()[0].key)
     result = command(signing)
@@ -249,7 +249,7 @@ def test_a_key_that_cannot_sign_is_told_before_any_work(
     assert not (signing.outputs / "takes").exists()
 
 
-def test_verify_and_show_tell_states_with_exit_codes(signed: ToyProject) -> None:
+def test_verify_and_show_tell_states_with_exit_codes(signed: QuickProject) -> None:
     folder = signed.outputs / "library" / "latest"
     good, broken = folder / "a" / "two_01.wav", signed.folder / "broken.wav"
     data = bytearray(good.read_bytes())
@@ -274,7 +274,7 @@ def test_verify_and_show_tell_states_with_exit_codes(signed: ToyProject) -> None
     assert json.loads(run("show", good, "--json").stdout)["manifest"]["title"] == "a/two_01"
 
 
-def test_a_new_naming_renames_signed_files_and_makes_nothing_again(signed: ToyProject) -> None:
+def test_a_new_naming_renames_signed_files_and_makes_nothing_again(signed: QuickProject) -> None:
     before = signed.library()
     named = SIGNING.replace("credentials:", "naming: '{project} {name} {variation}', credentials:")
     signed.write(TWO + THREE, named)

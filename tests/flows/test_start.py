@@ -15,10 +15,12 @@ from pathlib import Path
 
 import psutil
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from toys import ToyProject
 from typer.testing import CliRunner
 from waiting import wait_until
 
+from flows.api import prefect_api
 from flows.cli.app import app
 from flows.private_server import early_api
 from pipeline.build.prepare import prepare
@@ -93,8 +95,8 @@ def test_a_build_says_what_starts_and_that_a_silent_server_does_not_answer_befor
     assert lines == [
         f"1/4 Plan: {toys.manifest}",
         "  1 generate; starting Prefect and workers",
-        f"error: the Prefect API at {url} does not answer (no answer within 3 s); start it, or unset "
-        "PREFECT_API_URL (and api.url in the Prefect profile) to build with a private server",
+        f"error: the Prefect API at {url} does not answer (no answer within 3 s); start it, check the address, which "
+        "ends in /api, or unset PREFECT_API_URL (and api.url in the Prefect profile) to build with a private server",
     ]
     assert "prefect" not in modules
 
@@ -116,15 +118,23 @@ def test_a_server_that_cannot_be_reached_is_told_with_the_reason(
 
 
 @pytest.fixture
-def answering() -> Iterator[Callable[[int], str]]:
-    """Start a server that answers every request with an HTTP status; returns the URL."""
+def answering() -> Iterator[Callable[..., str]]:
+    """Start a server that answers every request with an error's HTTP status, or with a text; returns the URL."""
     servers: list[HTTPServer] = []
 
-    def start(status: int) -> str:
-        answer = {"do_GET": lambda self: self.send_error(status), "log_message": lambda *words: None}
+    def start(status: int, text: str = "") -> str:
+        def answer_with_text(self: BaseHTTPRequestHandler) -> None:
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        answer = {
+            "do_GET": answer_with_text if text else lambda self: self.send_error(status),
+            "log_message": lambda *words: None,
+        }
         server = HTTPServer(("127.0.0.1", 0), type("Answer", (BaseHTTPRequestHandler,), answer))
         servers.append(server)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         return f"http://127.0.0.1:{server.server_port}/api"
 
     yield start
@@ -134,13 +144,35 @@ def answering() -> Iterator[Callable[[int], str]]:
 
 
 def test_a_server_that_wants_a_key_or_has_another_service_is_told_apart(
-    answering: Callable[[int], str], monkeypatch: pytest.MonkeyPatch
+    answering: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PREFECT_API_URL", answering(401))
     with early_api() as server:
         assert server is None
     monkeypatch.setenv("PREFECT_API_URL", answering(404))
     with pytest.raises(MachineError, match=r"does not answer \(HTTP 404 Not Found\); start it"), early_api():
+        pass
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("<html>A page</html>", "it is no Prefect server"),
+        ('"2.20.1"', "Found incompatible versions: client: .* server: 2.20.1. Major versions must match."),
+    ],
+)
+def test_a_server_that_cannot_be_used_is_told_with_the_reason(
+    text: str, problem: str, answering: Callable[..., str]
+) -> None:
+    url = answering(200, text)
+    remedy = (
+        "check the address, which ends in /api, and the version of that server, or unset PREFECT_API_URL "
+    )
+    with (
+        temporary_settings({PREFECT_API_URL: url}),
+        pytest.raises(MachineError, match=rf"{url} cannot be used \({problem}\); {remedy}"),
+        prefect_api(),
+    ):
         pass
 
 
@@ -162,6 +194,7 @@ def test_a_dead_server_of_a_profile_is_told_and_no_private_one_is_started(
 
 EARLY = """
 import sys
+from flows.api import prefect_api
 from flows.cli.app import app
 from flows.private_server import early_api
 with early_api() as server:
@@ -200,6 +233,19 @@ def test_a_report_that_cannot_be_written_is_told_before_the_build(
     assert told.exit_code == 4
     assert f"error: cannot write {toys.folder / place}: " in told.stderr
     assert list(toys.outputs.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["plan", "build"])
+def test_a_steps_summary_that_cannot_be_written_is_told_before_the_build(
+    command: str, toys: ToyProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "gone/summary.md")
+    words = [command, str(toys.manifest), "--outputs", str(toys.outputs), "--ci"]
+    told = CliRunner().invoke(app, words)
+    assert told.exit_code == 4
+    assert "error: cannot write gone/summary.md: " in told.stderr
+    assert "choose another file in GITHUB_STEP_SUMMARY" in told.stderr
+    assert not toys.outputs.exists()
 
 
 def test_workers_and_server_start_before_prefect_is_imported_and_the_build_uses_those_workers(

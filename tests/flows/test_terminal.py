@@ -14,6 +14,7 @@ from functools import cache
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from properties import examples
 from quick import QuickProject
 
 from flows.cli.terminal import Column, ago, columns_of, fold, paint, table
@@ -133,7 +134,7 @@ words = st.text("abcdefgh/_", min_size=1, max_size=40)
 texts = st.lists(words, max_size=12).map(" ".join)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.lists(st.tuples(words, words, texts), min_size=1, max_size=6), st.integers(20, 220))
 def test_a_table_keeps_every_word_whole_and_in_order(rows: list[tuple[str, str, str]], width: int) -> None:
     columns = (Column(10), Column(40, gap=1), Column(gap=1))

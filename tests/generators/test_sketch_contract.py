@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from properties import examples
 from sketch_listening import RATE, make, mono, recipe
 
 from pipeline.errors import GenerationError
@@ -185,7 +186,7 @@ def test_every_family_fits_any_length(family, seconds, loop):
     assert np.isfinite(samples).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(24))
 @given(
     prompt=st.text(max_size=60),
     seconds=st.floats(0.01, 0.6),
@@ -205,7 +206,7 @@ WORDS = " ".join(
 ).split()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(24))
 @given(
     prompt=st.lists(st.sampled_from(WORDS), max_size=6).map(" ".join),
     seconds=st.floats(0.01, 0.8),

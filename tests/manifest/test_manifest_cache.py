@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from manifest_texts import write_sound
+from properties import ONE_FIXTURE_FOR_ALL
 
 from manifests import load, load_cached
 from pipeline.errors import ManifestError
@@ -120,7 +121,7 @@ assets = st.fixed_dictionaries(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=ONE_FIXTURE_FOR_ALL)
 @given(entries=st.lists(assets, max_size=6))
 def test_a_packed_project_is_the_project(entries: list[dict[str, object]], manifest: Path) -> None:
     lines = "".join(

@@ -7,10 +7,11 @@ import re
 from decimal import Decimal
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 from manifest_texts import Complain, Load
+from properties import ONE_FIXTURE_FOR_ALL
 
 from manifests import json_schema
 from pipeline.errors import ManifestError
@@ -103,7 +104,7 @@ def test_what_cannot_be_is_told_with_its_line_and_the_remedy(
 
 
 @given(st.decimals(20, 400, places=2), st.integers(0, 60), st.booleans())
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=ONE_FIXTURE_FOR_ALL)
 def test_the_duration_that_a_message_asks_for_is_taken(
     loaded: Load, complaints: Complain, bpm: Decimal, beats: int, exact: bool
 ) -> None:

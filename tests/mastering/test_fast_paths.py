@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mastering_signals import RATE, coloured_noise, tone
+from properties import examples
 from scipy.signal import sosfilt
 
 from pipeline.audio import Clip, pcm_bytes, resample
@@ -42,7 +43,7 @@ signals = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(30))
 @given(wave=signals, rate=st.sampled_from([8000, 11_025, 16_000, 22_050, 44_100, 48_000, 96_000, 192_000]))
 def test_block_filtering_is_the_recursive_filter(wave: np.ndarray, rate: int) -> None:
     weighted = np.square(sosfilt(k_weighting(rate), wave.astype(np.float64)))
@@ -61,7 +62,7 @@ def between(wave: np.ndarray, rate: int, circular: bool) -> np.ndarray:
     return np.max([np.abs(wave), *values], axis=0)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(30))
 @given(
     wave=signals,
     rate=st.sampled_from([16_000, 44_100, 48_000, 96_000]),
@@ -79,7 +80,7 @@ def test_bounds_hide_no_peak(wave: np.ndarray, rate: int, circular: bool, share:
     assert height == pytest.approx(everything[places], rel=1e-5)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30))
 @given(
     wave=signals, other=signals, rate=st.sampled_from([44_100, 48_000, 192_000]), share=st.floats(0.3, 1.0)
 )
@@ -98,7 +99,7 @@ def test_overs_of_two_channels_are_those_of_the_higher(
     assert (height == highest[positions]).all()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30))
 @given(wave=signals, gain_db=st.floats(-40.0, 40.0), threshold=st.floats(0.0, 1.5))
 def test_one_look_tells_what_many_would(wave: np.ndarray, gain_db: float, threshold: float) -> None:
     clip = Clip(np.stack([wave, np.roll(wave, 7)]), RATE)

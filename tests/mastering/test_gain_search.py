@@ -7,6 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from mastering_signals import RATE, coloured_noise, joined, silence, tone
+from properties import examples
 from test_master import LOOP, SFX, burst, good
 
 from pipeline.audio import Clip
@@ -64,7 +65,7 @@ def test_few_sounds_are_limited_more_than_once(monkeypatch: pytest.MonkeyPatch) 
 
 
 @given(seed=st.integers(0, 2**32), target=st.floats(-26.0, -14.0))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(10))
 def test_a_limited_group_reaches_its_target_together(seed: int, target: float) -> None:
     takes = [TakeInput(burst(seed + place, 0.5, level)) for place, level in enumerate((0.0, -2.0, -4.0))]
     made = good(master(takes, replace(SFX, loudness_lufs=target)))

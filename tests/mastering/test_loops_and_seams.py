@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mastering_signals import RATE, coloured_noise
+from properties import examples
 
 from pipeline.audio import Clip, Loop
 from pipeline.errors import MasteringError
@@ -50,7 +51,7 @@ def test_a_loop_cut_on_its_bars_hides_its_seam_and_a_straight_cut_does_not() -> 
         assert measure_seam(straight, (0, straight.length)).click > 1.2
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10))
 @given(seed=st.integers(0, 2**32))
 def test_noise_that_repeats_has_no_seam_wherever_it_is_turned(seed: int) -> None:
     random = np.random.default_rng(seed)

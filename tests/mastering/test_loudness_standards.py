@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mastering_signals import RATE, coloured_noise, joined, silence, tone
+from properties import examples
 
 from pipeline.audio import Clip
 from pipeline.mastering.measure import measure
@@ -83,7 +84,7 @@ def test_tech_3342_cases_1_to_4_read_their_range(expected: int) -> None:
     assert measured.loudness_range_lu == pytest.approx(expected, abs=1)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(12))
 @given(
     seed=st.integers(0, 2**32),
     tenths=st.integers(4, 45),
@@ -112,7 +113,7 @@ def test_ffmpeg_ebur128_agrees(seed: int, ffmpeg_meter) -> None:
 
 
 @given(decibels=st.floats(-30, 10))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10))
 def test_a_gain_moves_loudness_by_itself(decibels: float) -> None:
     clip = tone(3.2, -20)
     louder = Clip((clip.samples * 10 ** (decibels / 20)).astype(np.float32), RATE)

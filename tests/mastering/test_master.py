@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mastering_signals import RATE, coloured_noise, joined, silence, tone
+from properties import examples
 
 from pipeline.audio import Clip, pcm_sha256
 from pipeline.errors import MasteringError
@@ -49,7 +50,7 @@ def good(group: MasteredGroup) -> list:
     return list(group.results)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(20))
 @given(
     seed=st.integers(0, 2**32),
     seconds=st.floats(0.06, 6),
@@ -151,7 +152,7 @@ def test_a_click_is_levelled_by_its_peak() -> None:
     assert made.measured.true_peak_dbtp == pytest.approx(-6.0, abs=0.01)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(20))
 @given(before=st.floats(0, 0.5), after=st.floats(0, 0.5), pause=st.floats(0, 0.4), level=st.floats(-50, 0))
 def test_trim_cuts_the_ends_and_never_inside_a_sound(
     before: float, after: float, pause: float, level: float

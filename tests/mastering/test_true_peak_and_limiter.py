@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mastering_signals import RATE, coloured_noise
+from properties import examples
 from scipy.signal import resample_poly
 
 from pipeline.audio import Clip
@@ -81,7 +82,7 @@ def signal(kind: str, seed: int, length: int, level: float) -> Clip:
 kinds = st.sampled_from(["noise", "tone", "impulses", "near nyquist", "alternating", "square"])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(30))
 @given(
     kind=kinds,
     seed=st.integers(0, 2**32),

@@ -35,14 +35,18 @@ FAULTS = {
     "conflict": ({"loop": "true", "fade": "0.1s"}, "a loop cannot fade"),
     "yaml": ({"seed": "1, seed: 2"}, "duplicate key 'seed'"),
     "id": ({"id": "sfx/a b/NUMBER"}, "contains ' '"),
-    "engine": ({"engine": "nonesuch"}, "engine 'nonesuch' is not installed"),
+    "engine": ({"engine": "nonesuchNUMBER"}, "is not installed"),
     "model": ({"engine": "audiocraft", "model": "facebook/nonesuch"}, "no model that AudioCraft publishes"),
     "licence": ({"engine": "audiocraft", "license": "commercial"}, "license is commercial, and the weights"),
     "watermark": ({"watermark": "nonesuch"}, "watermark 'nonesuch' is not installed"),
     "score": ({"scores": "{nonesuch: {}}"}, "score 'nonesuch' is not installed"),
 }
 """Keys of an asset that are wrong, and what is said of them."""
-HARMLESS = {"engine: toy": "", "engine: toy, loudness: loud": "'loud'", "engine: toy, qality: {}": "quality"}
+HARMLESS = {
+    "engine: toy": "",
+    "engine: toy, loudness: loud": "'loud'",
+    "engine: toy, qality: {}": "quality",
+}
 """Defaults that leave open nothing that an engine sees, with what is said of them."""
 VAGUE = {
     "engine: [a], loop: perhaps": "perhaps",
@@ -93,6 +97,15 @@ def test_a_default_that_engines_would_see_makes_no_false_problem(faults: list[st
     for problem in found:
         if problem.line >= FIRST_LINE:
             assert FAULTS[faults[problem.line - FIRST_LINE]][1] in str(problem)
+
+
+def test_a_fault_that_no_engine_sees_hides_none_that_one_does(tmp_path: Path) -> None:
+    path = tmp_path / "m.yaml"
+    asset = "  - {id: a, kind: sfx, prompt: a, duration: 1s, watermark: nonesuch}\n"
+    path.write_text(f"cuesmith: 1\nproject: toys\nseeds: 3\nexports: 3\nprofiles: []\nassets:\n{asset}")
+    with pytest.raises(ManifestError) as caught:
+        check_profiles(path)
+    assert [problem.line for problem in caught.value.problems] == [3, 4, 5, 7]
 
 
 def test_a_fault_of_one_profile_hides_nothing_of_another(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from pipeline.plan import (
     TakeOrder,
     estimate,
     mastering_seconds,
+    record_speed,
     recorded_speeds,
 )
 from pipeline.plan.estimates import START_S, ModelEstimate, generation
@@ -129,3 +130,22 @@ def test_a_build_teaches_the_estimate_of_the_next(tmp_path: Path) -> None:
     speed_of = recorded_speeds(project.store)
     for name in (MASTERING, OVERHEAD, ("toy", "toy")):
         assert speed_of(*name, "cpu") is not None, name
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[" * 100_000,
+        '{"schema": "cuesmith.take-speed/1", "taken": Infinity, "expected": 1, "at": ""}',
+        '{"schema": "cuesmith.take-speed/1", "taken": "1", "expected": 1, "at": ""}',
+        '{"schema": "cuesmith.take-speed/9"}',
+    ],
+)
+def test_damaged_times_of_earlier_builds_count_as_none(tmp_path: Path, text: str) -> None:
+    project = QuickProject(tmp_path / "toys")
+    record_speed(project.store, "toy", "toy", "cpu", taken=2.0, expected=1.0)
+    [path] = (project.outputs / "cache" / "speeds").iterdir()
+    path.chmod(0o644)
+    path.write_text(text)
+    assert recorded_speeds(project.store)("toy", "toy", "cpu") is None

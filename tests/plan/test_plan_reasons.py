@@ -144,7 +144,7 @@ def test_a_new_mastering_chain_is_named_and_no_variation_is_blamed_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = QuickProject(tmp_path)
-    project.build()
+    project.first_build()
     for module in ("digests", "decide"):
         monkeypatch.setattr(f"pipeline.plan.{module}.CHAIN_VERSION", "next")
     change = f"mastering chain changed: version {CHAIN_VERSION} -> next"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,15 +57,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> QuickProject:
 @pytest.fixture
 def project(made: QuickProject, tmp_path: Path) -> QuickProject:
     """A copy of the catalog that a test may change."""
-    copy = QuickProject(tmp_path / "toys")
-    shutil.copytree(made.folder, copy.folder, dirs_exist_ok=True)
-    copy.moment = made.moment
-    return copy
+    return made.copy(tmp_path / "toys")
 
 
 @pytest.fixture
-def report(project: QuickProject) -> Report:
-    return write_report(project.store)
+def report(request: pytest.FixtureRequest, made: QuickProject) -> Report:
+    """The report of `project`; where a test only looks, that of `made`."""
+    looks = "project" not in request.fixturenames
+    return write_report((made if looks else request.getfixturevalue("project")).store)
 
 
 @pytest.fixture

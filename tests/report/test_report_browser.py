@@ -112,6 +112,22 @@ def test_what_is_missing_beside_the_page_is_told_with_what_to_do(
     assert wrong == []
 
 
+def test_a_page_that_may_not_play_sound_says_so(page: Page, report: Report) -> None:
+    page.add_init_script(
+        """
+        const refuse = () => Promise.reject(new DOMException("no gesture", "NotAllowedError"));
+        HTMLMediaElement.prototype.play = refuse;
+        AudioContext.prototype.resume = refuse;
+        """
+    )
+    _open(page, report)
+    for name in ("sfx/long", "sfx/door"):
+        open_master(page, name)
+        page.keyboard.press("Space")
+        expect(page.locator("#detail .transport .note")).to_contain_text("allow sound for this page")
+        expect(page.locator("#detail .primary")).to_have_text("Play")
+
+
 def test_variations_play_in_turn(page: Page, report: Report) -> None:
     open_master(_open(page, report), "sfx/steps")
     page.keyboard.press("v")
@@ -204,9 +220,10 @@ def test_two_tabs_of_a_report_lose_none_of_their_decisions(
     _name(page, "Ada")
     expect(page.locator("#export")).to_have_text("Export 1 decision")
     other.bring_to_front()
+    other.evaluate("dispatchEvent(new Event('focus'))")  # A headless browser sends none.
+    expect(other.locator("#reviewer")).to_have_text("Reviewer: Ada")
     open_master(other, "sfx/long")
     other.keyboard.press("r")
-    _name(other, "Ada")
     expect(other.locator("#export")).to_have_text("Export 2 decisions")
     other.reload()
     expect(other.locator("#export")).to_have_text("Export 2 decisions")

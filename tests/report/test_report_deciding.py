@@ -225,8 +225,17 @@ def test_on_a_phone_one_selects_by_touch(browser: Browser, served: str, project:
     context.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [(1280, 720), (820, 1180), (390, 844)])
+@pytest.mark.parametrize(
+    ("size", "scheme"),
+    [
+        ((1280, 720), "light"),
+        ((820, 1180), "dark"),
+        ((390, 844), "light"),
+        pytest.param((1280, 720), "dark", marks=pytest.mark.slow),
+        pytest.param((820, 1180), "light", marks=pytest.mark.slow),
+        pytest.param((390, 844), "dark", marks=pytest.mark.slow),
+    ],
+)
 def test_axe_finds_nothing_serious_in_bar_confirmation_and_question(
     browser: Browser, project: QuickProject, size: tuple[int, int], scheme: Any
 ) -> None:

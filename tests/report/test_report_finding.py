@@ -254,7 +254,7 @@ def test_search_terms_narrow_the_list_and_a_wrong_one_is_explained(page: Page, r
     rows |= {"is:quarantined": 2, '"oak boards"': 14, '"boards oak"': 0, "model:toy music/": 1}
     for query, count in rows.items():
         page.fill("#search", query)
-        expect(page.locator("#shown")).to_have_text(re.compile(f"^{count} of 22 masters"))
+        expect(page.locator("#shown")).to_have_text(re.compile(f"^{count} of 22 sounds"))
         expect(page.locator("#query-problem")).to_be_empty()
     page.fill("#search", "bell lenght>5")
     expect(page.locator("#query-problem")).to_contain_text(
@@ -273,7 +273,7 @@ def test_a_bar_of_a_histogram_filters_and_its_chip_removes_the_filter(page: Page
     page.click("[data-panel=charts]")
     length = page.locator("[data-histogram=length]")
     length.get_by_role("button", name="0.25–0.5").click()
-    expect(page.locator("#shown")).to_have_text("15 of 22 masters")
+    expect(page.locator("#shown")).to_have_text("15 of 22 sounds")
     _hash(page, "length=0.25")
     chip = page.locator("[data-remove=length]")
     expect(chip).to_contain_text("0.25 to 0.5 s")
@@ -289,9 +289,9 @@ def test_a_bar_of_a_histogram_filters_and_its_chip_removes_the_filter(page: Page
     low.focus()
     page.keyboard.press("Enter")
     expect(low).to_be_focused()
-    expect(page.locator("#shown")).to_have_text(f"{count} of 22 masters")
+    expect(page.locator("#shown")).to_have_text(f"{count} of 22 sounds")
     page.keyboard.press("Enter")
-    expect(page.locator("#shown")).to_have_text("22 masters")
+    expect(page.locator("#shown")).to_have_text("22 sounds")
 
 
 def test_a_sound_off_its_target_has_a_badge_a_chip_and_its_distance(page: Page, report: Report) -> None:
@@ -348,7 +348,7 @@ def test_a_playlist_is_saved_opened_renamed_deleted_and_brought_back(page: Page,
     ) == "#q=tag:steps&show=not-reviewed"
     page.get_by_role("link", name="Open Boards").click()
     expect(page.locator("#playlists")).to_be_hidden()
-    expect(page.locator("#shown")).to_have_text("14 of 22 masters")
+    expect(page.locator("#shown")).to_have_text("14 of 22 sounds")
     expect(page.locator("#search")).to_have_value("tag:steps")
     page.click("#show-playlists")
     page.get_by_role("button", name="Delete Boards").click()
@@ -416,7 +416,7 @@ def test_on_a_phone_back_closes_the_sound_and_buttons_go_on_without_deciding(
 def test_masters_whose_watermark_is_lost_are_counted_listed_and_explained(page: Page, tmp_path: Path) -> None:
     project = QuickProject(tmp_path / "toys")
     project.write(
-        "  - {id: sfx/long, kind: sfx, prompt: hiss, duration: 1s, watermark: tones}\n"
+        "  - {id: sfx/long, kind: sfx, prompt: hiss, duration: 1s, watermark: tones, quality: {gate: false}}\n"
         "  - {id: sfx/short, kind: sfx, prompt: hiss, duration: 0.01s, watermark: tones}\n"
     )
     project.build()

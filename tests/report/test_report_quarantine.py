@@ -32,14 +32,21 @@ FAILS = """\
 """.replace("PROMPT", HOSTILE)
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> QuickProject:
-    project = QuickProject(tmp_path / "toys")
+@pytest.fixture(scope="module")
+def failed(tmp_path_factory: pytest.TempPathFactory) -> QuickProject:
+    """A door that passed and fails since, and a sound that never passed; to be copied."""
+    project = QuickProject(tmp_path_factory.mktemp("failed") / "toys")
     project.write(PASSES, HEAD)
     project.build()
     project.write(FAILS, HEAD)
     project.build()
     return project
+
+
+@pytest.fixture
+def project(failed: QuickProject, tmp_path: Path) -> QuickProject:
+    """A copy of `failed` that a test may change."""
+    return failed.copy(tmp_path / "toys")
 
 
 def _open(page: Page, report: Report) -> None:

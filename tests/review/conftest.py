@@ -11,5 +11,5 @@ from quick import QuickProject
 @pytest.fixture
 def built(tmp_path: Path) -> QuickProject:
     project = QuickProject(tmp_path / "toys")
-    project.build()
+    project.first_build()
     return project

@@ -129,7 +129,7 @@ def test_a_few_kill_points_of_every_kind(tmp_path: Path) -> None:
     points = kill_points(tmp_path, takes=3)
     by_kind = {call: [point for point in points if point.call == call] for call in CALLS}
     for kind in by_kind.values():
-        for point in kind[:: max(1, len(kind) // 3)][:3]:
+        for point in kind[:: max(1, len(kind) // 2)][:2]:
             kill_and_continue(tmp_path / "outputs", 3, point)
 
 

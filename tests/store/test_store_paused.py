@@ -119,8 +119,8 @@ class TestObjectStore:
         ("paused", "number"),
         [
             ("catalog/000001/build.json", 1),
-            ("catalog/000001/catalog.csv", 2),
-            ("catalog/000001/catalog.json", 2),
+            pytest.param("catalog/000001/catalog.csv", 2, marks=pytest.mark.slow),
+            pytest.param("catalog/000001/catalog.json", 2, marks=pytest.mark.slow),
             ("channels/latest.json", 2),
         ],
         indirect=["paused"],

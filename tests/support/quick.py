@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 import threading
+from functools import cache
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -54,8 +57,21 @@ def build_prepared(prepared: Prepared) -> dict[str, Any]:
         return run.result()
 
 
+@cache
+def _built(manifest: str) -> tuple[QuickProject, dict[str, Any]]:
+    """A project that was built once, which nobody changes, and the build's result."""
+    folder = tempfile.TemporaryDirectory(prefix="cuesmith-built-")
+    project = QuickProject(Path(folder.name))
+    project.temporary = folder
+    project.manifest.write_text(manifest)
+    return project, project.build()
+
+
 class QuickProject(ToyProject):
     """A toy project with people who review it."""
+
+    temporary: tempfile.TemporaryDirectory[str] | None = None
+    """A folder that lasts as long as this project."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -77,6 +93,20 @@ class QuickProject(ToyProject):
 
     def build(self, devices: str = "cpu", **options: Any) -> dict[str, Any]:
         return build_prepared(prepare(self.manifest, str(self.outputs), **options))
+
+    def first_build(self) -> dict[str, Any]:
+        """What `build` does in a new project; tests with the same manifest get copies of one build's outputs."""
+        assert not self.outputs.exists()
+        project, result = _built(self.manifest.read_text())
+        shutil.copytree(project.outputs, self.outputs)
+        return dict(result)
+
+    def copy(self, folder: Path) -> QuickProject:
+        """A copy in ``folder``, which a test may change."""
+        copy = QuickProject(folder)
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        copy.moment = self.moment
+        return copy
 
     def row(self, asset: str, variation: int = 1) -> MasterRow:
         return self.latest.by_variation[asset, variation]

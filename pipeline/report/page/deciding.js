@@ -156,7 +156,8 @@ function unsavedItem(entry) {
   const buttons = entry.fault
     ? [h("button", { type: "button", onclick: () => resend(entry) }, "Try again"), h("button", { type: "button", onclick: () => withdraw(entry.id) }, "Discard")]
     : [h("button", { type: "button", onclick: () => answer(entry) }, "Answer")];
-  return h("p", {}, `Not saved: ${entry.text || "a decision"}. ${one ? capital(reason) : reason}. `, ...buttons);
+  const sentence = one || entry.fault ? capital(reason) : reason;
+  return h("p", {}, `Not saved: ${entry.text || "a decision"}. ${sentence}. `, ...buttons);
 }
 
 export function setUpDeciding() {

@@ -141,7 +141,11 @@ function show() {
 }
 
 // A page from disk gets no event when another tab writes.
-addEventListener("focus", () => review.served || setLocal(readLocal() ?? review.local));
+addEventListener("focus", () => {
+  const name = loadSetting(NAME);
+  if (!review.by && name) setName(name);
+  if (!review.served) setLocal(readLocal() ?? review.local);
+});
 
 export function setName(name) {
   review.by = name.trim();

@@ -6,6 +6,7 @@ import { loadSound } from "./sidecars.js";
 const FADE_S = 0.012;
 const START_S = 0.03;
 const KEEP_S = 600;
+const ALLOW_MS = 5000;
 const FROM_DISK = location.protocol === "file:";
 
 let context = null;
@@ -32,8 +33,14 @@ function contextFor(rate) {
     output.connect(context.destination);
     tap = new GainNode(context, { channelInterpretation: "discrete" });
   }
-  if (context.state === "suspended") context.resume();
+  if (context.state === "suspended") context.resume().catch(() => null);
   return context;
+}
+
+// Rejects if the browser keeps the context silent.
+async function allowed() {
+  const late = new Promise((_, reject) => setTimeout(reject, ALLOW_MS));
+  await Promise.race([context.resume(), late]).catch(() => Promise.reject(silenced()));
 }
 
 async function bytes(sound) {
@@ -48,6 +55,8 @@ async function bytes(sound) {
 
 const unplayable = (sound) =>
   new Error(`${sound.sound} is missing, damaged, or in a format that this browser cannot play; run cuesmith verify`);
+
+const silenced = () => new Error("This browser does not let the page play: allow sound for this page, then press Play again");
 
 // A page from disk reads only the sounds that the report stores beside it.
 export const canDecode = (sound) => !FROM_DISK || sound.whole;
@@ -158,7 +167,9 @@ class ElementVoice {
     this.element.currentTime = offset;
     this.element.volume = this.level * volume;
     // Stopping while it loads is not an error.
-    return this.element.play().catch((error) => error.name === "AbortError" || Promise.reject(unplayable(this.sound)));
+    return this.element.play().catch((error) => {
+      if (error.name !== "AbortError") throw error.name === "NotAllowedError" ? silenced() : unplayable(this.sound);
+    });
   }
 
   setLoop(loop) {
@@ -239,6 +250,7 @@ export class Playing {
       if (seconds && voice.exact) voice.fadeOutBefore(when + seconds, level);
       return playing;
     });
+    if (this.voices.some((voice) => voice.exact)) started.push(allowed());
     return Promise.all(started);
   }
 

@@ -187,8 +187,10 @@ export function showFilters(shown) {
     .map(([badge, [word]]) => chip(badge, word));
   byId("chips").replaceChildren(...barChips(), ...chips);
   if (focused) byId("chips").querySelector(`[data-badge="${focused}"]`)?.focus();
+  // A quarantined sound is no master of the version: the status line counts the two apart.
+  const noun = masters.some(isQuarantined) ? "sound" : "master";
   byId("shown").textContent =
-    `${shown === masters.length ? shown : `${shown} of ${masters.length}`} master${masters.length === 1 ? "" : "s"}`;
+    `${shown === masters.length ? shown : `${shown} of ${masters.length}`} ${noun}${masters.length === 1 ? "" : "s"}`;
   byId("clear").hidden = filterPairs().every(([key]) => key === "sort");
   for (const button of document.querySelectorAll("[data-order]")) {
     const active = button.dataset.order === choice.order;

@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from properties import examples
 from torch.nn.functional import scaled_dot_product_attention
 
 from pipeline.generators.audiocraft.decoding.cpu.attention import SlotCache
@@ -129,7 +130,7 @@ def test_a_nan_reaches_its_own_rows_alone() -> None:
     assert not seen[2:].isnan().any()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40))
 @given(st.lists(st.floats(-30, 30, width=32), min_size=1, max_size=100), st.integers(0, 2**31))
 def test_whatever_the_scores_and_their_order_the_softmax_is_that_of_float64(
     scores: list[float], seed: int

@@ -17,7 +17,6 @@ from tiny_checkpoints import copy_checkpoint
 from tiny_diffusion import write_diffusion
 from typer.testing import CliRunner
 
-from flows.api import prefect_api
 from flows.cli.app import app
 from pipeline.build.prepare import prepare
 from pipeline.catalog import Catalog
@@ -45,12 +44,6 @@ STYLES = """\
   - {id: music/further, kind: music, prompt: drums, duration: 0.6s, style: {file: song.wav}, continue_from: song.wav}
   - {id: music/plain, kind: music, prompt: drums, duration: 1s}
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def prefect_server() -> Iterator[str]:
-    with prefect_api() as url:
-        yield url
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -101,7 +94,7 @@ def built(
 
 
 @pytest.fixture
-def project(tmp_path: Path, checkpoint: Callable[[str], Path]) -> _Project:
+def project(prefect_server: str, tmp_path: Path, checkpoint: Callable[[str], Path]) -> _Project:
     return _Project(tmp_path / "game", checkpoint("music"), checkpoint("sfx"))
 
 

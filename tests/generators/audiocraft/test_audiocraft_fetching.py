@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -128,6 +129,7 @@ def test_a_commit_can_be_named(hub: FakeHub) -> None:
 def test_a_fetch_that_broke_off_goes_on_where_it_was(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
     hub.cut = "compression_state_dict.bin"
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DOWNLOAD_TIMEOUT", 1)
+    monkeypatch.setattr("huggingface_hub.file_download.time", SimpleNamespace(sleep=lambda seconds: None))
     with pytest.raises(MachineError, match="run the same command again"):
         fetch(MODEL, lambda line: None)
     assert "state_dict.bin" in hub.downloads()

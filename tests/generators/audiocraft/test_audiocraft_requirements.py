@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from specs import an_asset
 
@@ -56,7 +56,6 @@ def _problems(**changes: Any) -> list[str]:
 )
 @example("musicgen-small", 25.01, False, False)
 @example("audiogen-medium", 6.666, False, False)
-@settings(deadline=None)
 def test_what_is_carried_on_and_what_is_made_fill_whole_frames_of_the_window(
     model: str, seconds: float, loop: bool, extend: bool
 ) -> None:

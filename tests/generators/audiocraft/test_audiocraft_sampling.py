@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from properties import examples
 from scipy import stats
 from slot_samplers import slot_sampler
 
@@ -26,7 +27,7 @@ def test_noise_is_exponential_and_uncorrelated() -> None:
 
 
 @given(st.lists(SEEDS, min_size=2, max_size=6, unique=True), st.integers(0, 5000), st.integers(0, 40))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30))
 def test_a_rows_noise_depends_on_its_seed_pass_and_step_alone(
     seeds: list[int], step: int, number: int
 ) -> None:

@@ -54,8 +54,16 @@ def mixed(recipe: Make, kind: str) -> list[Recipe]:
     return [*made[:5], long, recipe(kind, "free", 0.3, 21, top_k=0, top_p=0.8), *made[5:]]
 
 
-@pytest.mark.parametrize("at_first", [1, 4, 100])
-@pytest.mark.parametrize("kind", ["music", "magnet"])
+@pytest.mark.parametrize(
+    ("kind", "at_first"),
+    [
+        ("music", 1),
+        ("music", 4),
+        ("music", 100),
+        ("magnet", 4),
+        *[pytest.param("magnet", number, marks=pytest.mark.slow) for number in (1, 100)],
+    ],
+)
 def test_takes_that_join_later_have_the_bits_of_takes_alone(
     kind: str, at_first: int, recipe: Make, generator: AudioCraftGenerator
 ) -> None:

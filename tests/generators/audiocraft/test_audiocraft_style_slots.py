@@ -143,8 +143,17 @@ def test_text_and_style_alike_need_two_rows_and_come_to_what_three_do(loaded: Lo
     assert same(found, decode(model, three))
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize(("backend", "groups"), [("cpu", 1), ("cpu", 2), ("sdpa", 1)])
+@pytest.mark.parametrize(
+    ("backend", "groups", "dtype"),
+    [
+        ("cpu", 2, torch.float32),
+        ("cpu", 2, torch.bfloat16),
+        ("sdpa", 1, torch.float32),
+        pytest.param("sdpa", 1, torch.bfloat16, marks=pytest.mark.slow),
+        pytest.param("cpu", 1, torch.float32, marks=pytest.mark.slow),
+        pytest.param("cpu", 1, torch.bfloat16, marks=pytest.mark.slow),
+    ],
+)
 def test_a_sampled_cue_is_bit_identical_alone_in_any_company_and_in_any_order(
     backend: Backend, groups: int, dtype: torch.dtype, styled: Loaded
 ) -> None:

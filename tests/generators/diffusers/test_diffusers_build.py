@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ from quick import build_prepared
 from toys import plan_rows
 from typer.testing import CliRunner
 
-from flows.api import prefect_api
 from flows.cli.app import app
 from pipeline.build.prepare import prepare
 from pipeline.catalog import Catalog
@@ -73,12 +72,6 @@ class _Project:
             )
             for row in latest.masters
         }
-
-
-@pytest.fixture(scope="module")
-def prefect_server() -> Iterator[str]:
-    with prefect_api() as url:
-        yield url
 
 
 @pytest.fixture(scope="module")
