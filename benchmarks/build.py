@@ -32,7 +32,7 @@ from typing import Any
 
 from pipeline.build.prepare import prepare
 from pipeline.generators import find_engine
-from pipeline.generators.audiocraft.estimates import processor_name
+from pipeline.generators.devices import processor_name
 
 ROOT = Path(__file__).parents[1]
 sys.path += [str(ROOT / "benchmarks"), str(ROOT / "tests" / "support")]

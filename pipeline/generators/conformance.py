@@ -22,6 +22,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -44,6 +45,7 @@ from pipeline.generators import (
     engine_keys,
     find_engine,
 )
+from pipeline.generators.protocol import ListedRecipes
 from pipeline.licenses import LicenseTerms, ModelLicense
 from pipeline.manifest import load
 from pipeline.manifest.spec import AssetSpec
@@ -166,22 +168,18 @@ class Subject:
 
     def within(self, call: Callable[[], Result], doing: str) -> Result:
         """The result of ``call``, made in a thread. Raises `ConformanceError` if it takes too long."""
-        results: list[Result] = []
-        errors: list[BaseException] = []
+        future: Future[Result] = Future()
 
         def work() -> None:
             try:
-                results.append(call())
+                future.set_result(call())
             except BaseException as error:
-                errors.append(error)
+                future.set_exception(error)
 
-        thread = threading.Thread(target=work, daemon=True)
-        thread.start()
-        thread.join(self.limit_s)
-        _require(not thread.is_alive(), f"{doing} did not end within {self.limit_s:g} s")
-        if errors:
-            raise errors[0]
-        return results[0]
+        threading.Thread(target=work, daemon=True).start()
+        wait([future], self.limit_s)
+        _require(future.done(), f"{doing} did not end within {self.limit_s:g} s")
+        return future.result()
 
     @staticmethod
     def take(recipe: Recipe, outcome: GeneratedTake | GenerationError) -> GeneratedTake:
@@ -206,16 +204,10 @@ def take_digest(take: GeneratedTake) -> str:
     return hashed.hexdigest()
 
 
-def _digests(takes: Mapping[str, GeneratedTake]) -> dict[str, str]:
+def _made(subject: Subject, generator: Generator, recipes: Sequence[Recipe] | None = None) -> dict[str, str]:
+    """The digest of each take of ``recipes``, or of all, by its recipe's digest."""
+    takes = subject.takes(generator, subject.recipes if recipes is None else recipes)
     return {recipe: take_digest(take) for recipe, take in takes.items()}
-
-
-def _alone(subject: Subject, generator: Generator) -> dict[str, str]:
-    """The digest of every take, each made in a call of its own."""
-    made: dict[str, str] = {}
-    for recipe in subject.recipes:
-        made |= _digests(subject.takes(generator, [recipe]))
-    return made
 
 
 @cache
@@ -299,15 +291,13 @@ def check_determinism(subject: Subject) -> None:
     random.seed(1)
     np.random.seed(1)
     with subject.opened() as generator:
-        first = _digests(subject.takes(generator, subject.recipes))
+        first = _made(subject, generator)
         random.seed(2)
         np.random.seed(2)
-        again = _digests(subject.takes(generator, subject.recipes))
+        again = _made(subject, generator)
     _require(first == again, "the same recipes gave other takes in a second call; use only the recipe's seed")
     with subject.opened() as generator:
-        _require(
-            first == _digests(subject.takes(generator, subject.recipes)), "another open() gave other takes"
-        )
+        _require(first == _made(subject, generator), "another open() gave other takes")
     other = _in_a_process(subject, _TAKES)
     _require(
         first == other, "another process gave other takes; hash() and the order of sets differ by process"
@@ -320,42 +310,23 @@ def check_seeds(subject: Subject) -> None:
     with subject.opened() as generator:
         for recipe in {one.prompt: one for one in subject.recipes}.values():
             seeded = [replace(recipe, seed=seed) for seed in seeds]
-            made = _digests(subject.takes(generator, seeded))
+            made = _made(subject, generator, seeded)
             _require(
                 len(set(made.values())) == len(seeds), f"seeds {seeds} of {recipe.prompt!r} sound the same"
             )
 
 
-class _Source:
-    """A `RecipeSource` that has every recipe at once."""
-
-    waited_s = 0.0
-
-    def __init__(self, recipes: Sequence[Recipe]) -> None:
-        self._left = list(recipes)
-
-    def next(self) -> Recipe | None:
-        return self._left.pop(0) if self._left else None
-
-    def begin(self, recipe: Recipe) -> None:
-        pass
-
-    def end(self, recipe: Recipe) -> None:
-        pass
-
-    def use_slots(self, count: int) -> None:
-        pass
-
-
 def check_company(subject: Subject) -> None:
     """A take is the same alone, beside other recipes of the call, and in a stream."""
     with subject.opened() as generator:
-        alone = _alone(subject, generator)
-        together = _digests(subject.takes(generator, subject.recipes))
+        alone: dict[str, str] = {}
+        for recipe in subject.recipes:
+            alone |= _made(subject, generator, [recipe])
+        together = _made(subject, generator)
         if isinstance(generator, Streaming):
             stream = generator.stream
             outcomes = subject.within(
-                lambda: list(stream(_Source(subject.recipes), subject.audio)), "streaming"
+                lambda: list(stream(ListedRecipes(subject.recipes), subject.audio)), "streaming"
             )
             streamed = {recipe.digest: take_digest(subject.take(recipe, one)) for recipe, one in outcomes}
             _require(alone == streamed, "takes of a stream are others than those of generate()")
@@ -371,8 +342,7 @@ def check_order(subject: Subject) -> None:
     turned = [*subject.recipes[1:], subject.recipes[0]]
     with subject.opened() as generator:
         orders = [
-            _digests(subject.takes(generator, recipes))
-            for recipes in (subject.recipes, subject.recipes[::-1], turned)
+            _made(subject, generator, recipes) for recipes in (subject.recipes, subject.recipes[::-1], turned)
         ]
     _require(orders[0] == orders[1] == orders[2], "a take depends on its place in the call")
 
@@ -410,7 +380,7 @@ def check_lengths(subject: Subject) -> None:
 def check_cancellation(subject: Subject) -> None:
     """A caller may stop after any outcome; the next call works as if nothing had been."""
     with subject.opened() as generator:
-        whole = _digests(subject.takes(generator, subject.recipes))
+        whole = _made(subject, generator)
 
         def stop_after_one() -> Outcome:
             outcomes = iter(generator.generate(subject.recipes, subject.audio))
@@ -422,7 +392,7 @@ def check_cancellation(subject: Subject) -> None:
         recipe, outcome = subject.within(stop_after_one, "stopping after one outcome")
         _require(not isinstance(outcome, GenerationError), f"the first recipe failed: {outcome}")
         try:
-            after = _digests(subject.takes(generator, subject.recipes))
+            after = _made(subject, generator)
         except CuesmithError as error:
             raise ConformanceError(f"after a call that was stopped, the next one failed: {error}") from error
         except RuntimeError as error:
@@ -453,7 +423,7 @@ def check_errors(subject: Subject) -> None:
     good = subject.recipes[0]
     bad = replace(good, model="no-such/model", revision="0" * 40, settings={}, conditioning={})
     with subject.opened() as generator:
-        alone = _digests(subject.takes(generator, [good]))
+        alone = _made(subject, generator, [good])
         try:
             outcomes = {recipe.digest: one for recipe, one in subject.outcomes(generator, [bad, good])}
         except MachineError:
@@ -556,21 +526,7 @@ def check_estimate(subject: Subject) -> None:
 
 
 CHECKS: Mapping[str, Callable[[Subject], None]] = {
-    check.__name__.removeprefix("check_"): check
-    for check in (
-        check_requirements,
-        check_determinism,
-        check_seeds,
-        check_company,
-        check_order,
-        check_lengths,
-        check_cancellation,
-        check_hangs,
-        check_errors,
-        check_license,
-        check_light_import,
-        check_estimate,
-    )
+    name.removeprefix("check_"): check for name, check in list(globals().items()) if name.startswith("check_")
 }
 """Every check by its name."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,14 +46,26 @@ def find_commit(store: FolderStore[M], name: str, repository: str, asked: str | 
     return revision
 
 
-def find_verified(
-    store: FolderStore[M], name: str, revision: str, progress: Progress
-) -> StoredModel[M] | None:
-    """The installed model, after a check of its files; None if it is not installed."""
+def fetch(
+    store: FolderStore[M],
+    name: str,
+    revision: str,
+    progress: Progress,
+    bring: Callable[[Path], StoredModel[M]],
+) -> StoredModel[M]:
+    """The model, verified if it is installed; else ``bring`` downloads its files into a folder and stores it.
+
+    The folder stays until then, so that the next call continues the download.
+    """
     stored = store.find(name, revision)
     if stored is not None:
         store.verify(stored)
         progress(f"{name}: installed and verified ({revision[:12]})")
+        return stored
+    folder = store.root() / "downloads" / f"{name.replace('/', '--')}-{revision[:12]}"
+    stored = bring(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+    progress(f"{name}: ready, {stored.size / 1e9:.2f} GB ({revision[:12]})")
     return stored
 
 
@@ -75,11 +88,6 @@ def download(
             progress(f"{repository}: {file.rfilename}, {(file.size or 0) / 1e9:.2f} GB")
             path = _hub().hf_hub_download(repository, file.rfilename, revision=revision, local_dir=folder)
             _check_hash(Path(path), file.lfs)
-
-
-def download_folder(store: FolderStore[M], name: str, revision: str) -> Path:
-    """Where the files of a model are downloaded; it stays until they are in the store."""
-    return store.root() / "downloads" / f"{name.replace('/', '--')}-{revision[:12]}"
 
 
 def _hub() -> huggingface_hub.HfApi:

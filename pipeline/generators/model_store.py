@@ -87,6 +87,16 @@ def folder_of(name: str, start: str = "") -> Path:
     return (Path(start) / os.path.expanduser(name)).resolve()
 
 
+def existing_folder(name: str, start: str) -> Path:
+    """`folder_of` ``name``. Raises `MachineError` if there is none."""
+    folder = folder_of(name, start)
+    if not folder.is_dir():
+        raise MachineError(
+            f"{name}: no such folder (looked for {folder}); a path starts at the folder of the file that names it"
+        )
+    return folder
+
+
 def local_id(folder: Path) -> str:
     """The id of the model in a local folder.
 
@@ -185,6 +195,38 @@ class FolderStore(Generic[M]):
             raise MachineError(f"the weights of {name} ({revision[:19]}) are not installed; {remedy}")
         return stored
 
+    def add(
+        self,
+        name: str,
+        revision: str | None,
+        sources: Mapping[str, str],
+        write: Callable[[Path, str], M | None],
+    ) -> StoredModel[M]:
+        """The model of these source files, stored now if it is not yet.
+
+        ``revision`` None: a local folder, identified by the hash of its content. ``write`` gets the new folder and the
+        revision; it writes the model's files there and returns the model.
+        """
+        revision = revision or LOCAL + content_digest(sources)
+        if self.find(name, revision) is None:
+            with self.new_folder(name, revision) as target:
+                self.write_record(target, name, revision, write(target, revision), sources)
+        return self.require(name, revision)
+
+    def add_local(self, mark: str, name: str, add: Callable[[], str]) -> StoredModel[M]:
+        """The model of a local folder with the fingerprint ``mark``; ``add`` stores it and returns its revision."""
+        seen = self.root() / "seen" / f"{mark}.json"
+        try:
+            revision = str(read_json(seen)["revision"])
+        except (OSError, ValueError, KeyError):
+            revision = ""
+        stored = self.find(name, revision) if revision else None
+        if stored is None:
+            revision = add()
+            write_json(seen, {"revision": revision})
+            stored = self.require(name, revision)
+        return stored
+
     def all_stored(self) -> tuple[list[StoredModel[M]], list[MachineError]]:
         """Every model in the store, by name, and the errors of unreadable ones."""
         stored, faults = [], []
@@ -277,10 +319,6 @@ class FolderStore(Generic[M]):
     def pin_commit(self, name: str, revision: str) -> None:
         """Record the commit of ``name`` for later fetches and plans."""
         write_json(self.root() / _folder(name) / "pin.json", {"name": name, "revision": revision})
-
-    def seen_file(self, mark: str) -> Path:
-        """Where the revision of a local folder with the fingerprint ``mark`` is recorded."""
-        return self.root() / "seen" / f"{mark}.json"
 
     def _fault(self, stored: StoredModel[M]) -> str | None:
         try:

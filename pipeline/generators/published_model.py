@@ -87,30 +87,30 @@ class PublishedModel:
         for lack in self._missing_packages(("huggingface_hub", *self.packages)):
             raise MachineError(lack)
         hub = importlib.import_module("pipeline.generators.hub")
-        stored: StoredModel[Any] | None = hub.find_verified(self.store, self.model, self.revision, progress)
-        if stored is None:
+
+        def bring(folder: Path) -> StoredModel[dict[str, Any]]:
             remote = hub.list_files(self.model, self.revision)
             for file in sorted(set(self.weights) - set(remote)):
                 raise MachineError(
                     f"{self.model} at {self.revision[:12]} has no {file}; report this as a bug"
                 )
-            folder = hub.download_folder(self.store, self.model, self.revision)
             files = [remote[file] for file in (*self.weights, *self.others) if file in remote]
             hub.download(folder, self.model, self.revision, files, progress)
-            stored = self.install(folder, [file.rfilename for file in files], progress)
-            shutil.rmtree(folder, ignore_errors=True)
-        return [stored.installed()]
+            return self.install(folder, [file.rfilename for file in files], progress)
+
+        return [hub.fetch(self.store, self.model, self.revision, progress, bring).installed()]
 
     def install(
         self, folder: Path, files: Sequence[str], progress: Callable[[str], None]
     ) -> StoredModel[dict[str, Any]]:
         """Bring the downloaded ``files`` in ``folder`` into the store, as they are. Raises `MachineError`."""
         sources = {file: sha256_of(folder / file) for file in files}
-        with self.store.new_folder(self.model, self.revision) as target:
+
+        def write(target: Path, revision: str) -> None:
             for file in files:
                 shutil.move(folder / file, target / file)
-            self.store.write_record(target, self.model, self.revision, None, sources)
-        return self.store.require(self.model, self.revision)
+
+        return self.store.add(self.model, self.revision, sources, write)
 
     def verify_models(self, names: Collection[str] = ()) -> tuple[Sequence[InstalledModel], Sequence[str]]:
         """See `ModelStore.verify_models`."""

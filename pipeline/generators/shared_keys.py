@@ -1,9 +1,19 @@
-"""Manifest keys that several engines understand; each engine lists those that it has among its own."""
+"""Manifest keys that several engines understand, and rows of an engine's own; each engine lists those that it has."""
 
 from __future__ import annotations
 
-from pipeline.manifest.structure import Key
+from typing import Any
+
+from pipeline.manifest.structure import AnyReader, Key
 from pipeline.manifest.values import AUDIO_FILE, FLAG
+
+
+def take_key(
+    name: str, reader: AnyReader, text: str, example: Any, default: str | None = None, shown: str = ""
+) -> Key:
+    """A key that decides what the model makes."""
+    return Key(name, reader, text, default, example=example, affects=("takes",), shown=shown)
+
 
 EXTEND = Key(
     "extend",
@@ -21,10 +31,6 @@ FILE = Key(
     hint="file: and a path such as audio/theme.wav",
 )
 """In groups."""
-CONTINUE_FROM = Key(
-    "continue_from",
-    AUDIO_FILE,
-    "An audio file that the sound continues.",
-    example="audio/theme.wav",
-    affects=("takes",),
+CONTINUE_FROM = take_key(
+    "continue_from", AUDIO_FILE, "An audio file that the sound continues.", "audio/theme.wav"
 )

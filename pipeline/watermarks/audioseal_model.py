@@ -78,13 +78,14 @@ def convert(folder: Path) -> StoredModel[dict[str, Any]]:
     Raises `MachineError` with the file and what is wrong with it.
     """
     sources = {file: sha256_of(folder / file) for file in (GENERATOR, DETECTOR)}
-    with STORE.new_folder(REPOSITORY, REVISION) as target:
+
+    def write(target: Path, revision: str) -> None:
         for network in (_GENERATOR, _DETECTOR):
             config, weights = _read(network, folder / network.checkpoint)
             write_json(target / f"{network.name}.json", config)
             save_weights(weights, target / f"{network.name}.safetensors")
-        STORE.write_record(target, REPOSITORY, REVISION, None, sources)
-    return STORE.require(REPOSITORY, REVISION)
+
+    return STORE.add(REPOSITORY, REVISION, sources, write)
 
 
 def _read(network: _Network, path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:

@@ -15,7 +15,7 @@ import flows.command
 from flows.cli.app import app
 from pipeline.build import readiness
 from pipeline.credentials import identity
-from pipeline.generators.audiocraft import model_store
+from pipeline.generators.audiocraft.model_store import STORE
 from pipeline.generators.audiocraft.models import BY_ID
 
 HEAD = "cuesmith: 1\nproject: bare\n"
@@ -76,13 +76,13 @@ def test_missing_weights_are_told_with_the_command_that_brings_them(bare: Bare) 
 def _store_small(*parts: str) -> None:
     """A stored checkpoint without its parts, but for those that lie beside it."""
     assert SMALL.revision is not None
-    with model_store.new_folder(SMALL.id, SMALL.revision) as folder:
+    with STORE.new_folder(SMALL.id, SMALL.revision) as folder:
         text = {"description": {"model": "t5", "t5": {"name": "t5-base"}}}
         (folder / "lm.json").write_text(json.dumps({"conditioners": text}))
         (folder / "codec.json").write_text(json.dumps({"pretrained": "facebook/encodec_32khz"}))
         for part in parts:
             (folder / part).mkdir()
-        model_store.write_record(folder, SMALL.id, SMALL.revision, SMALL, {})
+        STORE.write_record(folder, SMALL.id, SMALL.revision, SMALL, {})
 
 
 def test_parts_of_a_model_that_are_missing_are_told_too(bare: Bare) -> None:

@@ -11,8 +11,8 @@ import toy_engine
 from manifests import load
 from pipeline.errors import CuesmithError, MachineError, ManifestError
 from pipeline.generators import Requirements
-from pipeline.generators.audiocraft import model_store
 from pipeline.generators.audiocraft.engine import ENGINE as AUDIOCRAFT
+from pipeline.generators.model_store import StoreNotReady
 from pipeline.plan import check_profiles
 
 MANIFEST = """\
@@ -77,7 +77,7 @@ def test_an_engine_that_answers_with_nothing_is_a_problem(
 def test_what_the_machine_lacks_keeps_its_exit_code_and_names_the_asset(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _break_over_bad(model_store.StoreNotReady("no room for the weights; free space"), monkeypatch)
+    _break_over_bad(StoreNotReady("no room for the weights; free space"), monkeypatch)
     refused = _refusal(tmp_path)
     assert isinstance(refused, MachineError)
     assert refused.exit_code == 4
@@ -135,6 +135,6 @@ def test_a_folder_of_weights_beside_the_manifest_is_found_by_its_bare_name(
     assert "is no model that AudioCraft publishes" in AUDIOCRAFT.requirements(theirs).problems[0].what
     try:
         found = AUDIOCRAFT.requirements(ours).problems[0].what
-    except model_store.StoreNotReady:
+    except StoreNotReady:
         return  # without torch nothing can be converted, and the folder was found all the same
     assert str(game / "ours") in found

@@ -15,7 +15,7 @@ import torch
 
 from pipeline.errors import GenerationError
 from pipeline.generators.audiocraft.audiocraft_modules import replaced, transformer, utils
-from pipeline.generators.audiocraft.conditions import stack_conditions, text_lengths, text_mask
+from pipeline.generators.audiocraft.conditions import Tensors, stack_conditions, text_lengths, text_mask
 from pipeline.generators.audiocraft.decoding.sampling import SlotSampler
 from pipeline.generators.audiocraft.loading import Loaded
 from pipeline.generators.audiocraft.memory import halving_rows
@@ -28,20 +28,19 @@ MAGNET_CFG_MIN = 1.0
 MAGNET_TEMPERATURE = 3.0
 """Temperature at which AudioCraft scores tokens when it takes the most likely one."""
 
+Decoded = tuple[Sequence[torch.Tensor] | torch.Tensor, torch.Tensor]
+"""The codes of each row, and bool [rows]: False after NaN logits."""
 
-@torch.no_grad()
-def decode_magnet(generator: Any, rows: Sequence[Row], slots: int) -> list[torch.Tensor | None]:
-    """Codes of ``rows``: see `decode`. Rows also share length and sampling: see `_shape`."""
+
+def _magnet_codes(generator: Any, batch: Sequence[Row], tensors: Tensors) -> Decoded:
+    """By MAGNeT's stages. Rows also share length and sampling: see `_shape`."""
     lm, device = generator.lm, generator.device
-    batch = [*rows, *[rows[0]] * (slots - len(rows))]
     sampling = batch[0].sampling
     draws = _RowDraws(noise_keys([row.seed for row in batch], [row.number for row in batch], device))
-    tensors = stack_conditions([row.condition for row in batch])
-    lengths, padded = text_lengths([row.condition for row in batch], device)
     codes = torch.full(
         (len(batch), lm.num_codebooks, batch[0].length), lm.special_token_id, dtype=torch.long, device=device
     )
-    with text_mask(lm, lengths, padded), generator.autocast, replaced(utils, "multinomial", draws):
+    with replaced(utils, "multinomial", draws):
         for stage, timesteps in zip(range(lm.n_q), MAGNET_STEPS, strict=False):
             codes, _ = lm._generate_stage(
                 codes,
@@ -57,8 +56,7 @@ def decode_magnet(generator: Any, rows: Sequence[Row], slots: int) -> list[torch
                 top_p=sampling.top_p,
                 timesteps=timesteps,
             )
-    valid_rows = draws.is_valid.tolist()
-    return [codes[index] if valid_rows[index] else None for index in range(len(rows))]
+    return codes, draws.is_valid
 
 
 class _RowDraws:
@@ -88,7 +86,7 @@ def decode_all(loaded: Loaded, takes: Sequence[Take], slots: int) -> Iterator[tu
         batch = _next_batch(loaded, pending, slots)
         try:
             codes, slots = halving_rows(
-                lambda part, rows: _decode(loaded, [take.row for take in part], rows), batch, slots
+                lambda part, rows: decode(loaded, [take.row for take in part], rows), batch, slots
             )
         except GenerationError as error:
             codes = [None] * len(batch)
@@ -112,28 +110,32 @@ def _next_batch(loaded: Loaded, takes: Sequence[Take], slots: int) -> list[Take]
     return [take for take in ordered if _shape(loaded, take.row) == shape][:slots]
 
 
-def _decode(loaded: Loaded, rows: Sequence[Row], slots: int) -> list[torch.Tensor | None]:
-    is_magnet = loaded.model.family == "magnet"
-    # This setting is global in AudioCraft, and loading a MAGNeT changes it for every model.
-    transformer.set_efficient_attention_backend("xformers" if is_magnet else "torch")
-    return (decode_magnet if is_magnet else decode)(loaded.generator, rows, slots)
-
-
 def _shape(loaded: Loaded, row: Row) -> tuple[Any, ...]:
     """Rows of equal shape can share a batch; AudioCraft's stages of MAGNeT take one length and one sampling for all."""
     return (row.shape, row.length, row.sampling) if loaded.model.family == "magnet" else row.shape
 
 
 @torch.no_grad()
-def decode(generator: Any, rows: Sequence[Row], slots: int) -> list[torch.Tensor | None]:
+def decode(loaded: Loaded, rows: Sequence[Row], slots: int) -> list[torch.Tensor | None]:
     """Codes int64 [codebooks, frames] of each row, prompt and all; None after NaN logits.
 
-    ``generator`` is an AudioCraft model; ``rows``, at most ``slots``, have one shape. A row's codes depend on the row
-    and on ``slots`` alone. Raises `torch.OutOfMemoryError`.
+    ``rows``, at most ``slots``, have one shape. A row's codes depend on the row and on ``slots`` alone. Raises
+    `torch.OutOfMemoryError`.
     """
-    lm = generator.lm
-    device = generator.device
+    generator, is_magnet = loaded.generator, loaded.model.family == "magnet"
+    # This setting is global in AudioCraft, and loading a MAGNeT changes it for every model.
+    transformer.set_efficient_attention_backend("xformers" if is_magnet else "torch")
     batch = [*rows, *[rows[0]] * (slots - len(rows))]
+    conditions = [row.condition for row in batch]
+    tensors, mask = stack_conditions(conditions), text_lengths(conditions, generator.device)
+    with text_mask(generator.lm, *mask), generator.autocast:
+        codes, is_valid = (_magnet_codes if is_magnet else _stepped_codes)(generator, batch, tensors)
+    return [one if valid else None for _, one, valid in zip(rows, codes, is_valid.tolist(), strict=False)]
+
+
+def _stepped_codes(generator: Any, batch: Sequence[Row], tensors: Tensors) -> Decoded:
+    """Step by step, each row in its own layout."""
+    lm, device, slots = generator.lm, generator.device, len(batch)
     layouts = [RowTokens(lm, row, device) for row in batch]
     first, steps = layouts[0].first, max(tokens.codes.shape[1] for tokens in layouts)
     codes = torch.stack([tokens.padded(tokens.codes, steps, lm.special_token_id) for tokens in layouts])
@@ -141,12 +143,10 @@ def decode(generator: Any, rows: Sequence[Row], slots: int) -> list[torch.Tensor
     sampler = SlotSampler(slots, lm.card, [row.sampling for row in batch], torch.device(device))
     for index, row in enumerate(batch):
         sampler.admit(index, row)
-    tensors = stack_conditions([row.condition for row in batch])
     branches = batch[0].condition.branches
-    lengths, padded = text_lengths([row.condition for row in batch], device)
-    with text_mask(lm, lengths, padded), lm.streaming(), generator.autocast:
-        done = 0
-        is_valid = torch.ones(slots, dtype=torch.bool, device=device)
+    is_valid = torch.ones(slots, dtype=torch.bool, device=device)
+    done = 0
+    with lm.streaming():
         for step in range(first, steps):
             inputs = codes[:, :, done:step]
             logits = lm(torch.cat([inputs] * branches), [], tensors)[:, :, -1].chunk(branches)
@@ -158,8 +158,4 @@ def decode(generator: Any, rows: Sequence[Row], slots: int) -> list[torch.Tensor
             known = codes[:, :, step]
             codes[:, :, step] = torch.where(known == UNKNOWN, drawn, known)
             done = step
-    valid_rows = is_valid.tolist()
-    return [
-        tokens.frames(codes[index]) if valid_rows[index] else None
-        for index, tokens in enumerate(layouts[: len(rows)])
-    ]
+    return [tokens.frames(one) for tokens, one in zip(layouts, codes, strict=True)], is_valid

@@ -18,9 +18,17 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from pipeline.errors import MachineError
-from pipeline.generators.audiocraft import model_store
+from pipeline.generators.audiocraft.model_store import STORE, StoredModel, find_helper
 from pipeline.generators.audiocraft.models import HELPERS, MBD, MERT, Model
-from pipeline.generators.model_store import fingerprint, folder_of, local_id, looks_like_path
+from pipeline.generators.model_store import (
+    StoreNotReady,
+    existing_folder,
+    fingerprint,
+    folder_of,
+    local_id,
+    looks_like_path,
+    read_json,
+)
 from pipeline.recipe import Recipe
 
 _PROJECT = Path(__file__).resolve().parents[3]
@@ -36,18 +44,14 @@ def read_folder(name: str, start: str = "") -> Model:
 
     Raises `MachineError` if there is no such checkpoint, or it is damaged.
     """
-    folder = folder_of(name, start)
-    if not folder.is_dir():
-        raise MachineError(
-            f"{name}: no such folder (looked for {folder}); a path starts at the folder of the file that names it"
-        )
+    folder = existing_folder(name, start)
     stored = read_part(folder)
     if stored.model is None:
         raise MachineError(f"{folder}: not a music or sound model; use a folder with state_dict.bin")
     return stored.model
 
 
-def read_part(folder: Path) -> model_store.StoredModel:
+def read_part(folder: Path) -> StoredModel:
     """The model or part of a model in ``folder``, as in the model store.
 
     Raises `MachineError` with what is wrong with it.
@@ -56,19 +60,9 @@ def read_part(folder: Path) -> model_store.StoredModel:
 
 
 @cache
-def _stored_folder(folder: Path, mark: str) -> model_store.StoredModel:
-    record = model_store.STORE.seen_file(mark)
+def _stored_folder(folder: Path, mark: str) -> StoredModel:
     model_id = local_id(folder)
-    try:
-        revision = str(model_store.read_json(record)["revision"])
-    except (OSError, ValueError, KeyError):
-        revision = ""
-    stored = model_store.find(model_id, revision) if revision else None
-    if stored is None:
-        revision = _convert(folder, model_id)
-        model_store.write_json(record, {"revision": revision})
-        stored = model_store.require(model_id, revision)
-    return stored
+    return STORE.add_local(mark, model_id, lambda: _convert(folder, model_id))
 
 
 def _convert(folder: Path, model_id: str) -> str:
@@ -86,12 +80,12 @@ def _convert(folder: Path, model_id: str) -> str:
         lines = done.stderr.strip().splitlines()
         reason = lines[-1] if lines else f"exit code {done.returncode}"
         if "ModuleNotFoundError" in reason:
-            raise model_store.StoreNotReady(
+            raise StoreNotReady(
                 f"engine audiocraft is not installed ({reason}); run: make setup-audiocraft, or see docs/audiocraft.md"
             ) from None
         raise MachineError(f"{folder}: cannot be read as a checkpoint: {reason}") from None
     if "error" in answer:
-        raise (model_store.StoreNotReady if answer["unready"] else MachineError)(str(answer["error"]))
+        raise (StoreNotReady if answer["unready"] else MachineError)(str(answer["error"]))
     return str(answer["revision"])
 
 
@@ -137,14 +131,14 @@ def missing(recipes: Sequence[Recipe]) -> Iterator[str]:
     decoders = {str(recipe.settings.get("decoder_weights") or "") for recipe in recipes}
     for key in [*sorted(models), *map(split_weights, sorted(decoders - {""}))]:
         try:
-            yield from _missing_parts(model_store.require(*key))
+            yield from _missing_parts(STORE.require(*key))
         except MachineError as error:
             yield str(error)
 
 
-def helpers_of(stored: model_store.StoredModel) -> list[str]:
+def helpers_of(stored: StoredModel) -> list[str]:
     """Text encoders and codecs that a checkpoint's configuration names and that are not in its folder."""
-    lm, codec = (model_store.read_json(stored.folder / f"{part}.json") for part in ("lm", "codec"))
+    lm, codec = (read_json(stored.folder / f"{part}.json") for part in ("lm", "codec"))
     conditioners = (lm.get("conditioners") or {}).values()
     helpers = [one["t5"]["name"] for one in conditioners if one.get("model") == "t5"]
     helpers += [MERT for one in conditioners if one.get("model") == "style"]
@@ -152,12 +146,12 @@ def helpers_of(stored: model_store.StoredModel) -> list[str]:
     return sorted({name for name in helpers if not (stored.folder / name.rpartition("/")[2]).is_dir()})
 
 
-def _missing_parts(stored: model_store.StoredModel) -> Iterator[str]:
+def _missing_parts(stored: StoredModel) -> Iterator[str]:
     """The models that a stored one needs and that are neither in its folder nor in the model store."""
     try:
         helpers = helpers_of(stored)
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return  # loading the model reports what is wrong
     for name in helpers:
-        if model_store.find_helper(name) is None:
+        if find_helper(name) is None:
             yield f"{stored.name} needs {name}, which is not installed; run: cuesmith models fetch {name}"

@@ -11,8 +11,8 @@ import io
 import json
 import zipfile
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from collections.abc import Callable, Iterator
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -93,44 +93,18 @@ Decode = Callable[[torch.Tensor], torch.Tensor]
 """Codes [codebooks, frames] to audio [channels, samples], on the device."""
 
 
-class PendingAudio(Protocol):
-    """Work that a worker has begun."""
+class CodecWorker:
+    """Runs the codec: on CUDA on a stream of its own, for which the host does not wait, elsewhere at once."""
 
-    def is_done(self) -> bool:
-        """Whether `wait` returns at once."""
+    def __init__(self, device: str) -> None:
+        self._stream: torch.cuda.Stream | None = None
+        if device.startswith("cuda"):
+            self._stream = torch.cuda.Stream(torch.device(device))  # type: ignore[no-untyped-call]
 
-    def wait(self) -> Sequence[torch.Tensor]:
-        """The audio on the CPU, alone in a sequence."""
-
-
-class CodecWorker(Protocol):
-    """Where the codec runs."""
-
-    def launch(self, codes: torch.Tensor, decode: Decode) -> PendingAudio:
+    def launch(self, codes: torch.Tensor, decode: Decode) -> HostCopy:
         """Start ``decode`` of ``codes``. Raises its errors, such as `torch.OutOfMemoryError`."""
-
-
-def worker_for(device: str) -> CodecWorker:
-    """The worker for ``device``."""
-    return CudaStreamWorker(torch.device(device)) if device.startswith("cuda") else InlineWorker()
-
-
-class InlineWorker:
-    """Runs the codec at once, and the caller waits."""
-
-    def launch(self, codes: torch.Tensor, decode: Decode) -> PendingAudio:
-        """See `CodecWorker.launch`."""
-        return HostCopy(decode(codes).float())
-
-
-class CudaStreamWorker:
-    """Runs the codec on a CUDA stream of its own; the host does not wait."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-
-    def launch(self, codes: torch.Tensor, decode: Decode) -> PendingAudio:
-        """See `CodecWorker.launch`."""
+        if self._stream is None:
+            return HostCopy(decode(codes).float())
         # The steps' stream wrote the codes, and must not reuse their memory before they are read.
         self._stream.wait_stream(torch.cuda.current_stream(codes.device))
         codes.record_stream(self._stream)
@@ -147,7 +121,7 @@ class CodecQueue(Generic[Item]):
 
     def __init__(self, worker: CodecWorker, limit: int = 8) -> None:
         self._worker, self._limit = worker, limit
-        self._in_flight: deque[tuple[Item, PendingAudio]] = deque()
+        self._in_flight: deque[tuple[Item, HostCopy]] = deque()
         self._waiting: list[tuple[Item, torch.Tensor, Decode]] = []
 
     def __len__(self) -> int:
@@ -183,7 +157,7 @@ class CodecQueue(Generic[Item]):
             item, pending = self._in_flight.popleft()
             yield item, _audio_of(pending)
 
-    def _launch(self, codes: torch.Tensor, decode: Decode) -> PendingAudio | GenerationError | None:
+    def _launch(self, codes: torch.Tensor, decode: Decode) -> HostCopy | GenerationError | None:
         """The started work, the item's error, or None if memory ran out."""
         try:
             return self._worker.launch(codes, decode)
@@ -191,7 +165,7 @@ class CodecQueue(Generic[Item]):
             return None if is_out_of_memory(error) else _codec_error(error)
 
 
-def _audio_of(pending: PendingAudio) -> Decoded:
+def _audio_of(pending: HostCopy) -> Decoded:
     try:
         [audio] = pending.wait()
         # Pinned memory is scarce, and a clip may be held for long.

@@ -27,9 +27,10 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.errors import CuesmithError, MachineError
-from pipeline.generators.audiocraft import model_store
 from pipeline.generators.audiocraft.checkpoints import MBD_FILE
+from pipeline.generators.audiocraft.model_store import STORE, StoredModel
 from pipeline.generators.audiocraft.models import LOCAL_LICENSE, Family, Input, Model
+from pipeline.generators.model_store import StoreNotReady, sha256_of
 from pipeline.generators.pickles import (
     OMEGACONF_NAMES,
     PICKLE,
@@ -49,7 +50,7 @@ _MOST_BANDS = 64
 _MBD_PARTS = ("model", "processor")
 
 
-def convert_mbd(folder: Path, name: str, revision: str | None) -> model_store.StoredModel:
+def convert_mbd(folder: Path, name: str, revision: str | None) -> StoredModel:
     """Bring the diffusion models in ``folder`` into the model store.
 
     ``revision`` None: a local folder, identified by the hash of its content. Raises `MachineError` with the file
@@ -58,18 +59,14 @@ def convert_mbd(folder: Path, name: str, revision: str | None) -> model_store.St
     path = folder / MBD_FILE
     if not path.is_file():
         raise MachineError(f"{path}: no such file; copy it as AudioCraft publishes it")
-    sources = {MBD_FILE: model_store.sha256_of(path)}
-    if revision is None:
-        revision = f"{model_store.LOCAL}{model_store.content_digest(sources)}"
-    stored = model_store.find(name, revision)
-    if stored is not None:
-        return stored
-    config, weights = _read_mbd(path)
-    with model_store.new_folder(name, revision) as target:
+    sources = {MBD_FILE: sha256_of(path)}
+
+    def write(target: Path, revision: str) -> None:
+        config, weights = _read_mbd(path)
         write_json(target / MBD_CONFIG, config)
         save_weights(weights, target / MBD_WEIGHTS)
-        model_store.write_record(target, name, revision, None, sources)
-    return model_store.require(name, revision)
+
+    return STORE.add(name, revision, sources, write)
 
 
 def _read_mbd(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
@@ -123,22 +120,18 @@ _COPIED = (".json", ".safetensors", ".model", ".txt")
 _CONDITIONERS = ("t5", "lut", "chroma_stem", "style")
 
 
-def convert(folder: Path, name: str, revision: str | None, model: Model | None) -> model_store.StoredModel:
+def convert(folder: Path, name: str, revision: str | None, model: Model | None) -> StoredModel:
     """Bring the checkpoint in ``folder`` into the model store.
 
     ``revision`` None: a local folder, identified by the hash of its content. ``model`` None: described from
     its configuration. Raises `MachineError` with the file and what is wrong with it.
     """
     sources = _sources(folder)
-    if revision is None:
-        revision = f"{model_store.LOCAL}{model_store.content_digest(sources)}"
-    stored = model_store.find(name, revision)
-    if stored is not None:
-        return stored
-    lm, codec = read_pickle(folder / LM), read_pickle(folder / CODEC)
-    config = read_config(folder / LM, lm)
-    described = model or describe(folder / LM, config, name, revision)
-    with model_store.new_folder(name, revision) as target:
+
+    def write(target: Path, revision: str) -> Model:
+        lm, codec = read_pickle(folder / LM), read_pickle(folder / CODEC)
+        config = read_config(folder / LM, lm)
+        described = model or describe(folder / LM, config, name, revision)
         _write(target, "lm", config, _tensors(folder / LM, lm))
         if "pretrained" in codec:
             write_json(target / "codec.json", {"pretrained": str(codec["pretrained"])})
@@ -147,8 +140,9 @@ def convert(folder: Path, name: str, revision: str | None, model: Model | None) 
         for part in _helper_folders(folder):
             shutil.copytree(part, target / part.name, ignore=_ignored)
             add_safetensors(part, target / part.name)
-        model_store.write_record(target, name, revision, described, sources)
-    return model_store.require(name, revision)
+        return described
+
+    return STORE.add(name, revision, sources, write)
 
 
 def read_config(path: Path, package: Mapping[str, Any]) -> dict[str, Any]:
@@ -251,7 +245,7 @@ def _sources(folder: Path) -> dict[str, str]:
         paths += [path for path in part.iterdir() if path.suffix in _COPIED]
         if not (part / WEIGHTS).is_file():
             paths += part.glob(PICKLE)
-    return {path.relative_to(folder).as_posix(): model_store.sha256_of(path) for path in sorted(paths)}
+    return {path.relative_to(folder).as_posix(): sha256_of(path) for path in sorted(paths)}
 
 
 def _helper_folders(folder: Path) -> list[Path]:
@@ -274,7 +268,7 @@ def _write(target: Path, part: str, config: Mapping[str, Any], tensors: dict[str
     save_weights(tensors, target / f"{part}.safetensors")
 
 
-def import_folder(folder: Path, name: str) -> model_store.StoredModel:
+def import_folder(folder: Path, name: str) -> StoredModel:
     """Bring a local folder into the model store: a checkpoint, or diffusion models."""
     if (folder / MBD_FILE).is_file():
         return convert_mbd(folder, name, None)
@@ -287,7 +281,7 @@ def main(folder: str, name: str) -> int:
     try:
         answer: dict[str, Any] = {"revision": import_folder(Path(folder), name).revision}
     except CuesmithError as error:
-        answer = {"error": str(error), "unready": isinstance(error, model_store.StoreNotReady)}
+        answer = {"error": str(error), "unready": isinstance(error, StoreNotReady)}
     print(json.dumps(answer))
     return 0
 

@@ -18,13 +18,11 @@ from pathlib import Path
 
 from pipeline.cpus import usable_cpus
 from pipeline.errors import MachineError
-from pipeline.generators.audiocraft import model_store
 from pipeline.generators.audiocraft.decoding.schedule import simulate_slots
+from pipeline.generators.audiocraft.model_store import STORE
 from pipeline.generators.audiocraft.models import BY_ID, FRAMES_A_SECOND, Model, unknown_model, windows
-from pipeline.generators.devices import processor_name
+from pipeline.generators.model_store import read_json, write_json
 from pipeline.recipe import Recipe
-
-__all__ = ["processor_name"]
 
 SPEED_SCHEMA = "cuesmith.speed/1"
 USUAL_SLOTS = {"cuda": 32, "mps": 8, "cpu": 32}
@@ -79,7 +77,7 @@ def find_model(name: str, revision: str) -> Model:
     """The model of a recipe: published, or as recorded in the model store; a small one if it is in neither."""
     if name in BY_ID:
         return BY_ID[name]
-    stored = model_store.find(name, revision)
+    stored = STORE.find(name, revision)
     if stored is not None and stored.model is not None:
         return stored.model
     return unknown_model(name, "music", revision)
@@ -213,7 +211,7 @@ class Speed:
 def find_speed(model: str, revision: str, device: str) -> Speed | None:
     """The recorded speed of ``model`` on the device of that name; None before the first build."""
     try:
-        record = model_store.read_json(_speed_file(model, revision, device))
+        record = read_json(_speed_file(model, revision, device))
         if record.pop("schema") != SPEED_SCHEMA:
             return None
         speed = Speed(**record)
@@ -234,13 +232,13 @@ def record_speed(measured: Speed) -> None:
         )
     place = _speed_file(measured.model, measured.revision, measured.device)
     with contextlib.suppress(MachineError):
-        model_store.write_json(place, {"schema": SPEED_SCHEMA, **asdict(measured)})
+        write_json(place, {"schema": SPEED_SCHEMA, **asdict(measured)})
 
 
 def recorded_start(device: str) -> float | None:
     """Seconds that a worker took to import its libraries; None if not measured."""
     try:
-        return float(model_store.read_json(_speed_file("start", "", device))["seconds"])
+        return float(read_json(_speed_file("start", "", device))["seconds"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -248,11 +246,11 @@ def recorded_start(device: str) -> float | None:
 def record_start(device: str, seconds: float) -> None:
     """Record how long importing the libraries took."""
     with contextlib.suppress(MachineError):
-        model_store.write_json(
+        write_json(
             _speed_file("start", "", device), {"schema": SPEED_SCHEMA, "device": device, "seconds": seconds}
         )
 
 
 def _speed_file(model: str, revision: str, device: str) -> Path:
     digest = hashlib.sha256("\0".join((model, revision, device)).encode()).hexdigest()
-    return model_store.root() / "speeds" / f"{digest[:32]}.json"
+    return STORE.root() / "speeds" / f"{digest[:32]}.json"

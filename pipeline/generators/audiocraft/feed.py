@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from queue import SimpleQueue
 from threading import Lock
 
@@ -25,7 +25,7 @@ class TakeFeed:
     def __init__(self, first: Recipe, source: RecipeSource, prepare: Callable[[Recipe], Take]) -> None:
         self._source = source
         self._prepare = prepare
-        self._recipe: Recipe | None = first
+        self._first = [first]
         self._later: deque[Take] = deque()
         self._failed: SimpleQueue[Outcome] = SimpleQueue()
         self._lock = Lock()
@@ -39,7 +39,10 @@ class TakeFeed:
                 if fits(take):
                     self._later.remove(take)
                     return take
-            while len(self._later) < _LATER and (recipe := self._next_recipe()) is not None:
+            while len(self._later) < _LATER:
+                recipe = self._first.pop() if self._first else self._source.next()
+                if recipe is None:
+                    return None
                 self.recipes.append(recipe)
                 try:
                     take = self._prepare(recipe)
@@ -63,33 +66,3 @@ class TakeFeed:
     def end(self, take: Take) -> None:
         """The decoder has decoded ``take``."""
         self._source.end(take.recipe)
-
-    def _next_recipe(self) -> Recipe | None:
-        if self._recipe is not None:
-            recipe, self._recipe = self._recipe, None
-            return recipe
-        return self._source.next()
-
-
-class ListedRecipes:
-    """A `RecipeSource` of recipes that are all known."""
-
-    waited_s = 0.0
-
-    def __init__(self, recipes: Sequence[Recipe]) -> None:
-        self._left = deque(recipes)
-        self._lock = Lock()
-
-    def next(self) -> Recipe | None:
-        """See `RecipeSource.next`."""
-        with self._lock:
-            return self._left.popleft() if self._left else None
-
-    def begin(self, recipe: Recipe) -> None:
-        """Nobody follows the work."""
-
-    def end(self, recipe: Recipe) -> None:
-        """Nobody follows the work."""
-
-    def use_slots(self, count: int) -> None:
-        """Nobody follows the work."""

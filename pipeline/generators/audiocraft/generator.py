@@ -17,7 +17,7 @@ from pipeline.audio import Clip
 from pipeline.errors import GenerationError
 from pipeline.generators.audiocraft import batch_decoding, codec, estimates, slot_decoding
 from pipeline.generators.audiocraft.conditions import max_branches
-from pipeline.generators.audiocraft.feed import ListedRecipes, TakeFeed
+from pipeline.generators.audiocraft.feed import TakeFeed
 from pipeline.generators.audiocraft.import_shims import missing_packages
 from pipeline.generators.audiocraft.loading import Loaded, load
 from pipeline.generators.audiocraft.memory import (
@@ -29,7 +29,8 @@ from pipeline.generators.audiocraft.memory import (
 from pipeline.generators.audiocraft.models import HELPERS
 from pipeline.generators.audiocraft.rendering import Renderer, redecode_take, trim_take
 from pipeline.generators.audiocraft.takes import Conditions, Take
-from pipeline.generators.protocol import GeneratedTake, Outcome, RecipeSource, StoredTake
+from pipeline.generators.devices import processor_name
+from pipeline.generators.protocol import GeneratedTake, ListedRecipes, Outcome, RecipeSource, StoredTake
 from pipeline.generators.torch_device import (
     checked_device,
     free_memory,
@@ -50,7 +51,7 @@ class AudioCraftGenerator:
         device: str,
         *,
         clock: Callable[[], float] = time.monotonic,
-        worker: Callable[[str], codec.CodecWorker] = codec.worker_for,
+        worker: Callable[[str], codec.CodecWorker] = codec.CodecWorker,
     ) -> None:
         """``clock`` returns seconds, for later estimates; ``worker`` creates the codec worker of a device."""
         self._device = checked_device(device)
@@ -95,7 +96,7 @@ class AudioCraftGenerator:
         """The device's name in `estimates`."""
         if self._device.startswith("cuda"):
             return str(torch.cuda.get_device_name(torch.device(self._device)))
-        return estimates.processor_name()
+        return processor_name()
 
     def _record_speed(self, loaded: Loaded, recipes: Sequence[Recipe], taken: float, load: float) -> None:
         """Record for later plans how long ``recipes`` took, and the model's loading if it was loaded now."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UsageError
-from pipeline.generators.audiocraft import model_store
+from pipeline.generators.audiocraft.model_store import STORE, StoredModel
 from pipeline.generators.audiocraft.models import HELPERS, LICENSE, MBD, PUBLISHED, Model, full_id
 from pipeline.generators.protocol import Diagnostic, InstalledModel, ModelList
 
@@ -18,18 +18,20 @@ class AudioCraftModels:
 
     def models_folder(self) -> Path:
         """See `ModelStore.models_folder`."""
-        return model_store.root()
+        return STORE.root()
 
     def list_models(self) -> ModelList:
         """See `ModelStore.list_models`."""
-        stored, faults = model_store.all_stored()
+        stored, faults = STORE.all_stored()
         by_name = {model.name: model for model in stored}
         rows = [_row(model, by_name.get(model.id)) for model in PUBLISHED]
         published = {model.id for model in PUBLISHED}
         rows += [_row(local.model, local) for local in stored if local.model and local.name not in published]
         decoder = _decoder_row(by_name.get(MBD))
+        where = f"{LICENSE}  {_revision(decoder)}  {_state(decoder)}"
+        decoder_line = f"{MBD:<40} decodes mono MusicGen (decoder: mbd)  {where}"
         return ModelList(
-            lines=[*map(_line, rows), _decoder_line(decoder)],
+            lines=[*map(_line, rows), decoder_line],
             report={"models": rows, "decoders": [decoder]},
             problems=[str(fault) for fault in faults],
         )
@@ -46,7 +48,7 @@ class AudioCraftModels:
 
     def verify_models(self, names: Collection[str] = ()) -> tuple[Sequence[InstalledModel], Sequence[str]]:
         """See `ModelStore.verify_models`."""
-        return model_store.STORE.verify_all({full_id(name) for name in names})
+        return STORE.verify_all({full_id(name) for name in names})
 
     def diagnostics(self) -> Iterable[Diagnostic]:
         """See `Diagnostics.diagnostics`. Imports torch and AudioCraft if they are installed."""
@@ -63,7 +65,7 @@ class AudioCraftModels:
         return lines
 
 
-def _row(model: Model, stored: model_store.StoredModel | None) -> dict[str, Any]:
+def _row(model: Model, stored: StoredModel | None) -> dict[str, Any]:
     return {
         "id": model.id,
         "kind": model.kind,
@@ -75,14 +77,14 @@ def _row(model: Model, stored: model_store.StoredModel | None) -> dict[str, Any]
         "decoders": list(model.decoders),
         "license": model.license,
         "commercial": model.commercial,
-        "revision": stored.revision if stored else model.revision or model_store.pinned_commit(model.id),
+        "revision": stored.revision if stored else model.revision or STORE.pinned_commit(model.id),
         "here": stored is not None,
         "bytes": stored.size if stored else None,
         "missing": model.missing,
     }
 
 
-def _decoder_row(stored: model_store.StoredModel | None) -> dict[str, Any]:
+def _decoder_row(stored: StoredModel | None) -> dict[str, Any]:
     return {
         "id": MBD,
         "decodes": [model.id for model in PUBLISHED if "mbd" in model.decoders],
@@ -100,13 +102,6 @@ def _line(row: dict[str, Any]) -> str:
     return (
         f"{row['id']:<40} {row['kind']:<5} {row['window_s']:>3g} s  {row['sample_rate_hz'] / 1000:g} kHz "
         f"{channels:<6}  {row['license']}  {_revision(row)}  {state}  ({inputs})"
-    )
-
-
-def _decoder_line(row: dict[str, Any]) -> str:
-    return (
-        f"{row['id']:<40} decodes mono MusicGen (decoder: mbd)  {row['license']}  "
-        f"{_revision(row)}  {_state(row)}"
     )
 
 

@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 from transformers.utils import logging as transformers_logging
 
 from pipeline.errors import MachineError, VerificationError
-from pipeline.generators.audiocraft import model_store, style
+from pipeline.generators.audiocraft import style
 from pipeline.generators.audiocraft.audiocraft_modules import (
     builders,
     conditioners,
@@ -32,7 +32,9 @@ from pipeline.generators.audiocraft.audiocraft_modules import (
     replaced,
 )
 from pipeline.generators.audiocraft.conditions import add_text_masks
+from pipeline.generators.audiocraft.model_store import STORE, StoredModel, find_helper
 from pipeline.generators.audiocraft.models import Model
+from pipeline.generators.model_store import read_json
 from pipeline.generators.pickles import mismatch
 from pipeline.generators.torch_device import DoesNotFit
 
@@ -55,7 +57,7 @@ class Loaded:
     """A model on its device, and where it came from."""
 
     model: Model
-    stored: model_store.StoredModel
+    stored: StoredModel
     helpers: Mapping[str, str]
     """Revisions of the text encoder and codec from other repositories, by name."""
     generator: Any
@@ -139,25 +141,25 @@ def load_codec(name: str, revision: str, device: str) -> Any:
     Raises `MachineError` as `load` does.
     """
     stored = require_verified(name, revision, unused=("lm.safetensors",))
-    config = OmegaConf.create(model_store.read_json(stored.folder / "lm.json"))
+    config = OmegaConf.create(read_json(stored.folder / "lm.json"))
     with translate_errors(name, device), _StoreFiles(stored).replacing_loaders(), _quiet():
         codec = loaders.load_compression_model(name, device=device)
         return builders.get_wrapped_compression_model(codec, config).eval()
 
 
-def require_verified(name: str, revision: str, unused: tuple[str, ...] = ()) -> model_store.StoredModel:
+def require_verified(name: str, revision: str, unused: tuple[str, ...] = ()) -> StoredModel:
     """The stored model ``name``, with every file verified except ``unused``.
 
     Raises `MachineError` if it is not installed or differs from its record.
     """
-    stored = model_store.require(name, revision)
+    stored = STORE.require(name, revision)
     _verify(stored, unused)
     return stored
 
 
-def _verify(stored: model_store.StoredModel, unused: tuple[str, ...] = ()) -> None:
+def _verify(stored: StoredModel, unused: tuple[str, ...] = ()) -> None:
     try:
-        model_store.verify(stored, unused)
+        STORE.verify(stored, unused)
     except VerificationError as error:
         raise MachineError(str(error)) from error
 
@@ -165,7 +167,7 @@ def _verify(stored: model_store.StoredModel, unused: tuple[str, ...] = ()) -> No
 class _StoreFiles:
     """Gives AudioCraft and transformers their weights from the model store."""
 
-    def __init__(self, stored: model_store.StoredModel) -> None:
+    def __init__(self, stored: StoredModel) -> None:
         self._stored = stored
         self.used: dict[str, str] = {}
 
@@ -185,7 +187,7 @@ class _StoreFiles:
         self, name: str, filename: str, device: str = "cpu", cache_dir: str | None = None
     ) -> dict[str, Any]:
         part = "lm" if filename == "state_dict.bin" else "codec"
-        config = model_store.read_json(self._stored.folder / f"{part}.json")
+        config = read_json(self._stored.folder / f"{part}.json")
         if "pretrained" in config:
             return dict(config)
         state = load_file(self._stored.folder / f"{part}.safetensors", device="cpu")
@@ -196,7 +198,7 @@ class _StoreFiles:
         if own_folder.is_dir():
             self.used[name] = "beside the checkpoint"
             return own_folder
-        stored = model_store.find_helper(name)
+        stored = find_helper(name)
         if stored is None:
             raise MachineError(
                 f"{self._stored.name} needs {name}, which is not installed; run: cuesmith models fetch {name}, "

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pipeline.generators.audiocraft.models import Input
-from pipeline.generators.shared_keys import CONTINUE_FROM, EXTEND, FILE
+from pipeline.generators.shared_keys import CONTINUE_FROM, EXTEND, FILE, take_key
 from pipeline.manifest.problems import Fault, quote
 from pipeline.manifest.spec import AssetSpec, AudioInput
 from pipeline.manifest.structure import EngineKeys, Group, Key
@@ -152,12 +152,11 @@ _STYLE = Group(
     check=_check_excerpt,
 )
 _SETTINGS = (
-    Key(
+    take_key(
         "sampling",
         _SAMPLING,
         "How the model draws: `temperature`, `top_k`, `top_p`, `cfg`.",
-        example={"temperature": "0.9"},
-        affects=("takes",),
+        {"temperature": "0.9"},
         shown="the model's",
     ),
     EXTEND,
@@ -172,21 +171,9 @@ _SETTINGS = (
     ),
 )
 _OWN = (
-    Key(
-        "melody",
-        AUDIO_FILE,
-        "An audio file whose melody the music follows.",
-        example="audio/theme.wav",
-        affects=("takes",),
-    ),
+    take_key("melody", AUDIO_FILE, "An audio file whose melody the music follows.", "audio/theme.wav"),
     CONTINUE_FROM,
-    Key(
-        "style",
-        _STYLE,
-        "An audio file whose [style](#style) the music follows.",
-        example="audio/theme.wav",
-        affects=("takes",),
-    ),
+    take_key("style", _STYLE, "An audio file whose [style](#style) the music follows.", "audio/theme.wav"),
 )
 
 KEYS = EngineKeys(_SETTINGS, _OWN)

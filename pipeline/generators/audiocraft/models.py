@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 from pipeline.generators.protocol import ModelInfo
 from pipeline.licenses import LicenseTerms
@@ -67,6 +67,15 @@ class Model:
             published=not self.id.startswith(LOCAL_ID),
             terms=_TERMS if self.license == LICENSE else None,
         )
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values; `from_json` reads them back."""
+        return {**asdict(self), "hears": sorted(self.hears)}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Model:
+        """The model of `to_json`'s values."""
+        return cls(**{**values, "hears": frozenset(values["hears"])})
 
 
 LICENSE = "CC-BY-NC-4.0"

@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 
 from pipeline.audio import Clip
 from pipeline.errors import GenerationError, MachineError, UsageError
-from pipeline.generators.audiocraft import codec, conversion, model_store
+from pipeline.generators.audiocraft import codec, conversion
 from pipeline.generators.audiocraft.audiocraft_modules import (
     diffusion_schedule,
     loaders,
@@ -29,8 +29,10 @@ from pipeline.generators.audiocraft.audiocraft_modules import (
 from pipeline.generators.audiocraft.checkpoints import decoder_weights_for, split_weights
 from pipeline.generators.audiocraft.loading import load_codec, require_verified, translate_errors
 from pipeline.generators.audiocraft.memory import halving_rows
+from pipeline.generators.audiocraft.model_store import StoredModel
 from pipeline.generators.audiocraft.models import LICENSE, LOCAL_LICENSE, MBD
 from pipeline.generators.audiocraft.sampling import noise_keys, normal_noise
+from pipeline.generators.model_store import read_json
 from pipeline.generators.protocol import GeneratedTake, StoredTake
 from pipeline.recipe import Recipe
 
@@ -42,7 +44,7 @@ DIFFUSION_PASS = 1 << 20
 class MultiBandDecoder:
     """The diffusion models of all bands, with the codec whose codes they decode."""
 
-    def __init__(self, stored: model_store.StoredModel, codec: Any, device: str) -> None:
+    def __init__(self, stored: StoredModel, codec: Any, device: str) -> None:
         """``codec`` is an AudioCraft ``CompressionModel`` on ``device``.
 
         Raises `MachineError` if the weights do not fit their configuration, the codec, or the device.
@@ -64,8 +66,8 @@ class MultiBandDecoder:
         return audio[0].float().cpu()
 
 
-def _build(stored: model_store.StoredModel, codec: Any, device: str) -> Any:
-    config = model_store.read_json(stored.folder / conversion.MBD_CONFIG)
+def _build(stored: StoredModel, codec: Any, device: str) -> Any:
+    config = read_json(stored.folder / conversion.MBD_CONFIG)
     package = conversion.mbd_package(config, load_file(stored.folder / conversion.MBD_WEIGHTS, device="cpu"))
     for index in range(package["n_bands"]):
         package[index]["cfg"] = OmegaConf.create(package[index]["cfg"])
@@ -85,9 +87,7 @@ def _build(stored: model_store.StoredModel, codec: Any, device: str) -> Any:
 
 
 @torch.no_grad()
-def _check_codec(
-    stored: model_store.StoredModel, rate: int, models: list[Any], codec: Any, device: str
-) -> None:
+def _check_codec(stored: StoredModel, rate: int, models: list[Any], codec: Any, device: str) -> None:
     """Raise `MachineError` if the models were trained on another codec's latents."""
     frame = torch.zeros((1, codec.num_codebooks, 1), dtype=torch.long, device=device)
     actual = (int(codec.sample_rate), codec.decode_latent(frame).shape[1])

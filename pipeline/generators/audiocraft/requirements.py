@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from pipeline.errors import MachineError
-from pipeline.generators.audiocraft import model_store
 from pipeline.generators.audiocraft.checkpoints import decoder_weights_for, is_path, read_folder
 from pipeline.generators.audiocraft.manifest_keys import AudioCraftKeys, StyleKeys, keys_of
 from pipeline.generators.audiocraft.models import (
@@ -18,6 +17,7 @@ from pipeline.generators.audiocraft.models import (
     names,
     unknown_model,
 )
+from pipeline.generators.model_store import StoreNotReady
 from pipeline.generators.protocol import RequirementProblem, Requirements
 from pipeline.manifest.spec import AssetSpec
 from pipeline.recipe import Scalar
@@ -41,20 +41,19 @@ _MAGNET: dict[str, Scalar] = {"cfg_min": 1.0, "decoding_steps": "20,10,10,10", "
 def requirements_of(asset: AssetSpec) -> Requirements:
     """What making ``asset`` takes. What cannot be made is told in the ask's problems.
 
-    Raises `model_store.StoreNotReady` where no local checkpoint can be read on this machine.
+    Raises `StoreNotReady` where no local checkpoint can be read on this machine.
     """
     try:
-        model, problems = _find(asset)
-    except model_store.StoreNotReady:
+        model = _find(asset)
+    except StoreNotReady:
         raise
     except MachineError as error:
         nobody = unknown_model(asset.model or "", asset.kind, None)
         others = "cuesmith models list" if is_path(asset.model or "", asset.model_folder) else _suited(asset)
         problem = RequirementProblem("model", str(error), f"or use a published model: {others}")
         return Requirements(nobody.info(), asset.duration_s, problems=(problem,))
-    problems += _kind(asset, model) + _inputs(asset, model) + _length(asset, model)
     settings = _settings(asset, model)
-    problems += _decoder(asset, model, settings)
+    problems = [*_problems(asset, model), *_decoder(asset, model, settings)]
     conditioning: dict[str, str] = {role: audio.sha256 for role, audio in keys_of(asset).inputs.items()}
     return Requirements(
         model=model.info(),
@@ -71,7 +70,7 @@ def _ignored(asset: AssetSpec) -> tuple[str, ...]:
     return (*tempo, *(key for key in asset.engine_keys if key not in AudioCraftKeys.__slots__))
 
 
-def _find(asset: AssetSpec) -> tuple[Model, list[RequirementProblem]]:
+def _find(asset: AssetSpec) -> Model:
     wanted = asset.model or DEFAULTS[asset.kind]
     model = BY_ID.get(wanted) or BY_ID.get(f"facebook/{wanted}")
     if model is None and is_path(wanted, asset.model_folder):
@@ -81,39 +80,34 @@ def _find(asset: AssetSpec) -> tuple[Model, list[RequirementProblem]]:
             f"{wanted!r} is no model that AudioCraft publishes, and no folder with state_dict.bin "
             "(a path starts at the folder of the file that names it)"
         )
-    if model.missing is None:
-        return model, []
-    remedy = f"use one of: {_suited(asset)}"
-    return model, [RequirementProblem("model", f"{model.id} cannot run: {model.missing}", remedy)]
+    return model
 
 
 def _suited(asset: AssetSpec) -> str:
     return names(one for one in PUBLISHED if one.kind == asset.kind)
 
 
-def _kind(asset: AssetSpec, model: Model) -> list[RequirementProblem]:
-    if asset.kind == model.kind:
-        return []
-    what = f"{model.id} makes {model.kind}, and this asset is {asset.kind}"
-    return [RequirementProblem("model", what, f"use one of: {_suited(asset)}")]
-
-
-def _inputs(asset: AssetSpec, model: Model) -> list[RequirementProblem]:
-    found = []
+def _problems(asset: AssetSpec, model: Model) -> Iterator[RequirementProblem]:
+    others = f"use one of: {_suited(asset)}"
+    if model.missing is not None:
+        yield RequirementProblem("model", f"{model.id} cannot run: {model.missing}", others)
+    if asset.kind != model.kind:
+        what = f"{model.id} makes {model.kind}, and this asset is {asset.kind}"
+        yield RequirementProblem("model", what, others)
     for role in keys_of(asset).inputs:
         if role not in model.hears:
             can = names(one for one in PUBLISHED if role in one.hears and one.kind == asset.kind)
             remedy = f"use one of: {can}" if can else f"no {asset.kind} model hears one: remove {role}"
-            found.append(RequirementProblem(role, f"{model.id} does not hear {role}", remedy))
-    return found
+            yield RequirementProblem(role, f"{model.id} does not hear {role}", remedy)
+    yield from _length(asset, model)
 
 
-def _length(asset: AssetSpec, model: Model) -> list[RequirementProblem]:
+def _length(asset: AssetSpec, model: Model) -> Iterator[RequirementProblem]:
     prompt = (
         LEAST_PROMPT_S if "continue_from" in keys_of(asset).inputs and "continue_from" in model.hears else 0.0
     )
     if asset.duration_s + prompt <= model.window_s or (keys_of(asset).extend and model.stride_s is not None):
-        return []
+        return
     most = model.window_s - prompt
     with_prompt = " with the audio that it carries on" if prompt else ""
     what = f"{asset.duration_s:g}s is longer than {model.id}'s window of {model.window_s:g}s{with_prompt}"
@@ -121,8 +115,10 @@ def _length(asset: AssetSpec, model: Model) -> list[RequirementProblem]:
         longer = names(one for one in PUBLISHED if one.kind == asset.kind and one.stride_s is not None)
         remedy = f"ask for {most:g}s or less, or extend: true with one of: {longer}"
     else:
-        remedy = f"set extend: true ({_cost_of(model)}), or ask for {most:g}s or less"
-    return [RequirementProblem("duration", what, remedy)]
+        again = model.window_s - model.stride_s
+        cost = f"each further {model.stride_s:g}s is made with the {again:g}s before it read again"
+        remedy = f"set extend: true ({cost}), or ask for {most:g}s or less"
+    yield RequirementProblem("duration", what, remedy)
 
 
 def _decoder(asset: AssetSpec, model: Model, settings: dict[str, Scalar]) -> list[RequirementProblem]:
@@ -139,17 +135,11 @@ def _decoder(asset: AssetSpec, model: Model, settings: dict[str, Scalar]) -> lis
         settings["decoder_weights"] = decoder_weights_for(
             asset.model or DEFAULTS[asset.kind], asset.model_folder
         )
-    except model_store.StoreNotReady:
+    except StoreNotReady:
         raise
     except MachineError as error:
         return [RequirementProblem("decoder", str(error), "or set decoder: encodec")]
     return []
-
-
-def _cost_of(model: Model) -> str:
-    assert model.stride_s is not None
-    again = model.window_s - model.stride_s
-    return f"each further {model.stride_s:g}s is made with the {again:g}s before it read again"
 
 
 def _settings(asset: AssetSpec, model: Model) -> dict[str, Scalar]:
@@ -162,9 +152,10 @@ def _settings(asset: AssetSpec, model: Model) -> dict[str, Scalar]:
         settings |= _MAGNET
     if keys.style is not None:
         settings |= _style(keys.style)
+    heard = 0.0
     if keys.continue_from is not None:
-        settings["prompt_s"] = _prompt_seconds(asset, model)
-    if _spans(asset, model) > model.window_s:
+        heard = settings["prompt_s"] = _prompt_seconds(asset, model)
+    if _seconds(asset, model) + heard > model.window_s:
         settings["stride_s"] = model.stride_s
     return settings
 
@@ -187,11 +178,6 @@ def _prompt_seconds(asset: AssetSpec, model: Model) -> float:
     third, left = window // 3, window - math.ceil(_seconds(asset, model) * FRAMES_A_SECOND - 1e-6)
     frames = third if left < LEAST_PROMPT_S * FRAMES_A_SECOND else min(third, left)
     return frames / FRAMES_A_SECOND
-
-
-def _spans(asset: AssetSpec, model: Model) -> float:
-    heard = _prompt_seconds(asset, model) if keys_of(asset).continue_from is not None else 0.0
-    return _seconds(asset, model) + heard
 
 
 def _seconds(asset: AssetSpec, model: Model) -> float:

@@ -24,7 +24,6 @@ from torch import nn
 from transformers import HubertConfig, HubertModel
 
 from pipeline.errors import MachineError
-from pipeline.generators.audiocraft import model_store
 from pipeline.generators.audiocraft.audiocraft_modules import (
     audio_utils,
     builders,
@@ -34,6 +33,7 @@ from pipeline.generators.audiocraft.audiocraft_modules import (
     transformer,
 )
 from pipeline.generators.audiocraft.models import MERT
+from pipeline.generators.model_store import read_json
 from pipeline.generators.pickles import WEIGHTS
 
 MERT_RATE_HZ = 24_000
@@ -50,7 +50,7 @@ def load_mert(folder: Path, device: str) -> Any:
 
     Raises `MachineError` for another kind of MERT, and for weights that do not fit.
     """
-    published = model_store.read_json(folder / MERT_CONFIG)
+    published = read_json(folder / MERT_CONFIG)
     if (
         published.get("feature_extractor_cqt")
         or published.get("deepnorm")

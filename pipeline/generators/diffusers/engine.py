@@ -11,7 +11,15 @@ from typing import Any, cast
 from pipeline.errors import MachineError, UsageError
 from pipeline.generators.devices import TorchEngine, kind_of, torch_devices
 from pipeline.generators.diffusers.model_store import STORE
-from pipeline.generators.diffusers.models import BY_ID, DEFAULTS, LICENSES, PUBLISHED, Model, full_id
+from pipeline.generators.diffusers.models import (
+    BY_ID,
+    DEFAULTS,
+    FAMILIES,
+    LICENSES,
+    PUBLISHED,
+    Model,
+    full_id,
+)
 from pipeline.generators.diffusers.requirements import requirements_of
 from pipeline.generators.model_store import StoredModel
 from pipeline.generators.protocol import (
@@ -33,7 +41,6 @@ _OPERATIONS_A_SECOND = {"cuda": 5e13, "mps": 1.5e12, "cpu": 2e11}
 """What a transformer of billions of weights achieves; on CUDA by the published times of Stable Audio 3."""
 _DECODING = {"cuda": 0.002, "mps": 0.02, "cpu": 0.05}
 """Seconds of the autoencoder for a second of audio."""
-_LATENTS_A_SECOND = {"stable-audio-open": 21.5, "stable-audio-3": 10.8, "ace-step": 25.0}
 _OVERHEAD_S = 0.2
 """Of a take: text, Python."""
 _START_S = 10.0
@@ -133,7 +140,7 @@ def _seconds(recipe: Recipe, device: str) -> float:
     rows = 2 if "guidance" in recipe.settings else 1
     spans = model.longest_s if model.family == "stable-audio-open" else recipe.seconds
     passes = 1 + ("seam_s" in recipe.settings)
-    latents = spans * _LATENTS_A_SECOND[model.family] * passes
+    latents = spans * FAMILIES[model.family].latents_a_second * passes
     operations = 2e9 * model.parameters * latents * rows * float(recipe.settings.get("steps") or model.steps)
     kind = kind_of(device)
     return _OVERHEAD_S + operations / _OPERATIONS_A_SECOND[kind] + recipe.seconds * _DECODING[kind]

@@ -7,7 +7,7 @@ consent comes from the environment (``HF_TOKEN``); it is neither recorded nor sh
 from __future__ import annotations
 
 import json
-import shutil
+from pathlib import Path
 
 from pipeline.errors import MachineError, UsageError
 from pipeline.generators import hub
@@ -29,22 +29,19 @@ def fetch(name: str, progress: hub.Progress) -> StoredModel[Model]:
     if name not in BY_ID:
         raise UsageError(f"unknown model {name!r} of engine diffusers; available: {names(PUBLISHED)}")
     revision = hub.find_commit(STORE, name, name, asked)
-    stored = hub.find_verified(STORE, name, revision, progress)
-    if stored is not None:
-        return stored
-    folder = hub.download_folder(STORE, name, revision)
-    remote = hub.list_files(name, revision)
-    if INDEX not in remote:
-        raise MachineError(
-            f"{name} at {revision[:12]} has no {INDEX}: its files are not in the format of diffusers; convert them "
-            f"with {CONVERTER}, and write model: and the path of the converted folder"
-        )
-    hub.download(folder, name, revision, [remote[INDEX]], progress)
-    index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-    wanted = needed_files(remote, index, name)
-    hub.download(folder, name, revision, [remote[file] for file in wanted if file != INDEX], progress)
-    progress(f"{name}: checking")
-    stored = import_folder(folder, name, revision)
-    shutil.rmtree(folder, ignore_errors=True)
-    progress(f"{name}: ready, {stored.size / 1e9:.2f} GB ({revision[:12]})")
-    return stored
+
+    def bring(folder: Path) -> StoredModel[Model]:
+        remote = hub.list_files(name, revision)
+        if INDEX not in remote:
+            raise MachineError(
+                f"{name} at {revision[:12]} has no {INDEX}: its files are not in the format of diffusers; convert "
+                f"them with {CONVERTER}, and write model: and the path of the converted folder"
+            )
+        hub.download(folder, name, revision, [remote[INDEX]], progress)
+        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        wanted = needed_files(remote, index, name)
+        hub.download(folder, name, revision, [remote[file] for file in wanted if file != INDEX], progress)
+        progress(f"{name}: checking")
+        return import_folder(folder, name, revision)
+
+    return hub.fetch(STORE, name, revision, progress, bring)

@@ -21,7 +21,7 @@ from transformers.utils import logging as transformers_logging
 from pipeline.audio import Clip
 from pipeline.errors import GenerationError, MachineError
 from pipeline.generators.diffusers.model_store import STORE
-from pipeline.generators.diffusers.models import Family, Model
+from pipeline.generators.diffusers.models import FAMILIES, Family, Model
 from pipeline.generators.diffusers.pipelines import ADAPTERS, Pipeline, random_numbers
 from pipeline.generators.diffusers.takes import Made, make_take
 from pipeline.generators.model_store import StoredModel
@@ -42,11 +42,6 @@ _CUDA_DTYPES: Mapping[Family, torch.dtype] = {
     "ace-step": torch.bfloat16,
 }
 """The precision in which the authors run them; other devices compute in float32."""
-_CLASSES: Mapping[Family, str] = {
-    "stable-audio-open": "StableAudioPipeline",
-    "stable-audio-3": "StableAudio3Pipeline",
-    "ace-step": "AceStepPipeline",
-}
 _LOAD_ERRORS = (RuntimeError, LookupError, ValueError, TypeError, AttributeError, OSError, SafetensorError)
 """Errors of torch, diffusers and transformers for a pipeline that is damaged or of another kind."""
 _TAKE_ERRORS = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError)
@@ -116,7 +111,8 @@ class DiffusersGenerator:
                 )
             if made is not None:
                 return _generated(loaded, recipe, made, tiled)
-            self._forget_others(loaded)
+            self._loaded = {key: one for key, one in self._loaded.items() if one is loaded}
+            free_memory()
         return out_of_memory_error()
 
     def _attempt(
@@ -138,10 +134,6 @@ class DiffusersGenerator:
         finally:
             if tiled:
                 autoencoder.disable_tiling()
-
-    def _forget_others(self, loaded: _Loaded) -> None:
-        self._loaded = {key: one for key, one in self._loaded.items() if one is loaded}
-        free_memory()
 
 
 def _generated(loaded: _Loaded, recipe: Recipe, made: Made, tiled: bool) -> GeneratedTake | GenerationError:
@@ -183,7 +175,7 @@ def _load(name: str, revision: str, device: str) -> _Loaded:
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     try:
-        pipe = getattr(diffusers, _CLASSES[model.family]).from_pretrained(
+        pipe = getattr(diffusers, FAMILIES[model.family].classes[0]).from_pretrained(
             str(stored.folder),
             dtype=dtype,
             use_safetensors=True,

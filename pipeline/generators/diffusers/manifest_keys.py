@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from pipeline.generators.shared_keys import CONTINUE_FROM, EXTEND, FILE
+from pipeline.generators.shared_keys import CONTINUE_FROM, EXTEND, FILE, take_key
 from pipeline.manifest.problems import Fault, quote
 from pipeline.manifest.spec import AssetSpec, AudioInput
 from pipeline.manifest.structure import EngineKeys, Group, Key, ListOf
@@ -37,24 +37,22 @@ _LANGUAGE = Text(
 )
 _METERS = OneOf("a time signature", ("2/4", "3/4", "4/4", "6/8"))
 _PLACE = replace(DURATION, low="0s")
-_TRACK = OneOf(
-    "a track",
-    (
-        "vocals",
-        "backing_vocals",
-        "drums",
-        "percussion",
-        "bass",
-        "guitar",
-        "keyboard",
-        "strings",
-        "synth",
-        "brass",
-        "woodwinds",
-        "fx",
-    ),
+_TRACK_NAMES = (
+    "vocals",
+    "backing_vocals",
+    "drums",
+    "percussion",
+    "bass",
+    "guitar",
+    "keyboard",
+    "strings",
+    "synth",
+    "brass",
+    "woodwinds",
+    "fx",
 )
 """The tracks that ACE-Step's base model knows, by its authors' names."""
+_TRACK = OneOf("a track", _TRACK_NAMES)
 _ROUNDING_S = 1e-6
 
 Task = Literal["repaint", "extract", "lego", "complete"]
@@ -167,25 +165,18 @@ _REPAINT = Group(
     "A part of an audio file that is made anew.",
     (
         FILE,
-        Key(
-            "from",
-            _PLACE,
-            "Start of the part.",
-            example="4s",
-            required=True,
-            hint="from: and a time such as 4s",
-            field="from_s",
-            words="start of the repainted part",
-        ),
-        Key(
-            "to",
-            _PLACE,
-            "End of the part.",
-            example="8s",
-            required=True,
-            hint="to: and a time such as 8s",
-            field="to_s",
-            words="end of the repainted part",
+        *(
+            Key(
+                name,
+                _PLACE,
+                f"{end.capitalize()} of the part.",
+                example=example,
+                required=True,
+                hint=f"{name}: and a time such as {example}",
+                field=f"{name}_s",
+                words=f"{end} of the repainted part",
+            )
+            for name, end, example in (("from", "start", "4s"), ("to", "end", "8s"))
         ),
     ),
     check=_check_part,
@@ -198,8 +189,7 @@ _ONE_TRACK = Group(
         Key(
             "track",
             _TRACK,
-            "`vocals`, `backing_vocals`, `drums`, `percussion`, `bass`, `guitar`, `keyboard`, `strings`, `synth`, "
-            "`brass`, `woodwinds` or `fx`.",
+            f"{', '.join(f'`{name}`' for name in _TRACK_NAMES[:-1])} or `{_TRACK_NAMES[-1]}`.",
             example="drums",
             required=True,
             hint="track: and a track such as drums",
@@ -243,99 +233,61 @@ _START = Group(
     alone_sets=("file",),
 )
 _SETTINGS = (
-    Key(
+    take_key(
         "steps",
         _STEPS,
         "Denoising steps, 1 to 500: more take longer and often sound better.",
-        example="50",
-        affects=("takes",),
+        "50",
         shown="the model's",
     ),
-    Key(
+    take_key(
         "guidance",
         _GUIDANCE,
         "Classifier-free guidance, 1 to 30: how closely to follow the prompt.",
-        example="7",
-        affects=("takes",),
+        "7",
         shown="the model's",
     ),
-    Key(
-        "negative",
-        _NEGATIVE,
-        "What the sound must not have, in words.",
-        example="low quality, hiss",
-        affects=("takes",),
-    ),
-    Key(
-        "key",
-        _KEY,
-        "The musical key.",
-        example="A minor",
-        affects=("takes",),
-        shown="chosen by the model",
-    ),
-    Key(
-        "time_signature",
-        _METERS,
-        "`2/4`, `3/4`, `4/4` or `6/8`.",
-        example="3/4",
-        affects=("takes",),
-        shown="chosen by the model",
-    ),
-    Key(
-        "language",
-        _LANGUAGE,
-        "The language of `lyrics`, as its code.",
-        "en",
-        example="ja",
-        affects=("takes",),
-    ),
+    take_key("negative", _NEGATIVE, "What the sound must not have, in words.", "low quality, hiss"),
+    take_key("key", _KEY, "The musical key.", "A minor", shown="chosen by the model"),
+    take_key("time_signature", _METERS, "`2/4`, `3/4`, `4/4` or `6/8`.", "3/4", shown="chosen by the model"),
+    take_key("language", _LANGUAGE, "The language of `lyrics`, as its code.", "ja", "en"),
     EXTEND,
 )
 _OWN = (
-    Key(
+    take_key(
         "lyrics",
         _LYRICS,
         "The words that are sung, with marks such as `[verse]` and `[chorus]`.",
-        example="[verse] Light the fires",
-        affects=("takes",),
+        "[verse] Light the fires",
         shown="instrumental",
     ),
-    Key(
-        "start_from",
-        _START,
-        "An audio file that [generation starts from](#start_from).",
-        example="audio/theme.wav",
-        affects=("takes",),
+    take_key(
+        "start_from", _START, "An audio file that [generation starts from](#start_from).", "audio/theme.wav"
     ),
     CONTINUE_FROM,
-    Key(
+    take_key(
         "repaint",
         _REPAINT,
         "A part of an audio file that is [made anew](#repaint); the rest stays as it is.",
-        example={"file": "audio/theme.wav", "from": "4s", "to": "8s"},
-        affects=("takes",),
+        {"file": "audio/theme.wav", "from": "4s", "to": "8s"},
     ),
-    Key(
+    take_key(
         "extract",
         _ONE_TRACK,
         "A track that is [taken out](#extract-lego-and-complete) of an audio file.",
-        example={"file": "audio/theme.wav", "track": "drums"},
-        affects=("takes",),
+        {"file": "audio/theme.wav", "track": "drums"},
     ),
-    Key(
+    take_key(
         "lego",
         _ONE_TRACK,
         "A track that is [made to go with](#extract-lego-and-complete) an audio file.",
-        example={"file": "audio/theme.wav", "track": "bass"},
-        affects=("takes",),
+        {"file": "audio/theme.wav", "track": "bass"},
     ),
-    Key(
+    take_key(
         "complete",
         _TRACKS,
         "An audio file that is [completed](#extract-lego-and-complete) with further tracks.",
-        example={"file": "audio/voice.wav", "tracks": ["drums", "bass"]},
-        affects=("takes",),
+        {"file": "audio/voice.wav", "tracks": ["drums", "bass"]},
     ),
 )
 

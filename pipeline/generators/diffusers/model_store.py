@@ -10,73 +10,52 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pipeline.errors import MachineError
 from pipeline.generators.diffusers.models import (
-    BASE_GUIDANCE,
     BY_ID,
+    CLASSES,
+    FAMILIES,
     UNKNOWN,
-    Ability,
     Family,
     Model,
-    abilities_of,
     full_id,
+    model_of,
 )
 from pipeline.generators.model_store import (
-    LOCAL,
     FolderStore,
     StoredModel,
-    content_digest,
+    existing_folder,
     fingerprint,
     folder_of,
     local_id,
     read_json,
     sha256_of,
-    write_json,
 )
-from pipeline.manifest.spec import Kind
 
 INDEX = "model_index.json"
 DECLARATION = "cuesmith.json"
 FETCH = "cuesmith models fetch --engine diffusers"
 
 
-def _published_commit(name: str) -> str | None:
-    return BY_ID[name].revision if name in BY_ID else None
+STORE: FolderStore[Model] = FolderStore(
+    Model.to_json,
+    Model.from_json,
+    FETCH,
+    lambda name: BY_ID[name].revision if name in BY_ID else None,
+    "diffusers",
+)
 
-
-STORE: FolderStore[Model] = FolderStore(Model.to_json, Model.from_json, FETCH, _published_commit, "diffusers")
-
-CLASSES: dict[str, Family] = {
-    "StableAudioPipeline": "stable-audio-open",
-    "StableAudio3Pipeline": "stable-audio-3",
-    "StableAudio3AudioToAudioPipeline": "stable-audio-3",
-    "StableAudio3InpaintPipeline": "stable-audio-3",
-    "AceStepPipeline": "ace-step",
-}
-"""The pipelines that the engine runs, by the class in ``model_index.json``."""
 _LIBRARIES = frozenset({"diffusers", "transformers", "stable_audio", "stable_audio_3", "ace_step"})
 """Where components may come from: packages of the engine, and parts of diffusers."""
 _SUFFIXES = frozenset({".json", ".txt", ".jinja", ".model", ".safetensors"})
 _VARIANTS = (".fp16", ".bf16", ".non_ema")
 """Marks of further files with the same weights in another precision."""
 _PICKLES = frozenset({".bin", ".ckpt", ".pt", ".pth", ".pkl"})
-_STEPS: dict[Family, tuple[int, int]] = {
-    "stable-audio-open": (100, 100),
-    "stable-audio-3": (8, 100),
-    "ace-step": (8, 50),
-}
-"""Denoising steps of a distilled model and of a base model."""
-_WINDOWS: dict[Family, tuple[float, float]] = {"stable-audio-3": (0.0, 380.0), "ace-step": (10.0, 600.0)}
-"""Shortest and longest seconds, if the configurations do not say it."""
-_KINDS: dict[Family, frozenset[Kind]] = {
-    "stable-audio-open": frozenset({"music", "sfx"}),
-    "stable-audio-3": frozenset({"music", "sfx"}),
-    "ace-step": frozenset({"music"}),
-}
 
 
 def is_pipeline(name: str, start: str = "") -> bool:
@@ -90,27 +69,14 @@ def read_folder(name: str, start: str = "") -> StoredModel[Model]:
     A folder is identified by the hash of its content, not by its path. Raises `MachineError` if there is no such
     pipeline, or it cannot be used.
     """
-    folder = folder_of(name, start)
-    if not folder.is_dir():
-        raise MachineError(
-            f"{name}: no such folder (looked for {folder}); a path starts at the folder of the file that names it"
-        )
+    folder = existing_folder(name, start)
     return _stored_folder(folder, fingerprint(folder))
 
 
 @cache
 def _stored_folder(folder: Path, mark: str) -> StoredModel[Model]:
-    seen = STORE.seen_file(mark)
-    try:
-        revision = str(read_json(seen)["revision"])
-    except (OSError, ValueError, KeyError):
-        revision = ""
     model_id = _declared_id(folder) or local_id(folder)
-    stored = STORE.find(model_id, revision) if revision else None
-    if stored is None:
-        stored = import_folder(folder, model_id, None)
-        write_json(seen, {"revision": stored.revision})
-    return stored
+    return STORE.add_local(mark, model_id, lambda: import_folder(folder, model_id, None).revision)
 
 
 def _declared_id(folder: Path) -> str | None:
@@ -141,15 +107,15 @@ def import_folder(folder: Path, model_id: str, revision: str | None) -> StoredMo
         str(folder),
     )
     sources = {name: sha256_of(folder / name) for name in files}
-    revision = revision or LOCAL + content_digest(sources)
-    if STORE.find(model_id, revision) is None:
+
+    def write(target: Path, revision: str) -> Model:
         model = BY_ID.get(model_id) or _describe(folder, model_id)
-        with STORE.new_folder(model_id, revision) as target:
-            for name in files:
-                (target / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(folder / name, target / name)
-            STORE.write_record(target, model_id, revision, model, sources)
-    return STORE.require(model_id, revision)
+        for name in files:
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(folder / name, target / name)
+        return model
+
+    return STORE.add(model_id, revision, sources, write)
 
 
 def needed_files(files: Iterable[str], index: dict[str, Any], place: str) -> list[str]:
@@ -233,18 +199,17 @@ def _describe(folder: Path, model_id: str) -> Model:
         )
         distilled = _is_distilled(family, transformer, scheduler)
         shortest, longest = _seconds_range(folder, family, vae, transformer)
-        return Model(
-            id=model_id,
-            family=family,
-            kinds=_KINDS[family],
+        weights = sum(path.stat().st_size for path in (folder / "transformer").glob("*.safetensors"))
+        model = model_of(family, model_id, round(weights / 4e9, 6), distilled=distilled)
+        has_tokenizer = (index.get("audio_tokenizer") or [None])[0] is not None
+        return replace(
+            model,
             sample_rate_hz=int(vae["sampling_rate"]),
             channels=int(vae["audio_channels"]),
             shortest_s=shortest,
             longest_s=longest,
-            steps=_STEPS[family][0 if distilled else 1],
-            guidance=None if distilled else BASE_GUIDANCE,
-            abilities=_abilities(family, index, distilled),
-            parameters=round(_weight_bytes(folder / "transformer") / 4e9, 6),
+            abilities=model.abilities
+            - ({"start_from"} if family == "ace-step" and not has_tokenizer else set()),
             license=UNKNOWN.name,
         )
     except (OSError, ValueError, LookupError, TypeError) as error:
@@ -269,18 +234,8 @@ def _seconds_range(
     if family == "stable-audio-open":
         samples = int(transformer["sample_size"]) * math.prod(vae["downsampling_ratios"])
         return 0.0, math.floor(samples / int(vae["sampling_rate"]) * 1000) / 1000
-    shortest, longest = _WINDOWS[family]
+    shortest, longest = FAMILIES[family].shortest_s, FAMILIES[family].longest_s
     if family == "stable-audio-3":
         embedder = read_json(folder / "duration_embedder" / "config.json")
         longest = min(longest, float(embedder["max_val"]))
     return shortest, longest
-
-
-def _abilities(family: Family, index: dict[str, Any], distilled: bool) -> frozenset[Ability]:
-    abilities = abilities_of(family, distilled=distilled)
-    has_tokenizer = (index.get("audio_tokenizer") or [None])[0] is not None
-    return abilities if family != "ace-step" or has_tokenizer else abilities - {"start_from"}
-
-
-def _weight_bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.glob("*.safetensors"))

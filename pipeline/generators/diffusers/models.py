@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from pipeline.generators.protocol import ModelInfo
@@ -108,87 +108,109 @@ class Model:
 UNFETCHED = "unfetched"
 """In place of the revision of a published model that was not fetched on this machine yet."""
 
-_BOTH: frozenset[Kind] = frozenset({"music", "sfx"})
-_MUSIC: frozenset[Kind] = frozenset({"music"})
-_SFX: frozenset[Kind] = frozenset({"sfx"})
 BASE_GUIDANCE = 7.0
 """Of models that are not distilled: Stable Audio Open's published value, and the pipelines' default."""
-_ABILITIES: Mapping[Family, frozenset[Ability]] = {
-    "stable-audio-open": frozenset({"start_from"}),
-    "stable-audio-3": frozenset({"start_from", "inpaint"}),
-    "ace-step": frozenset({"key", "time_signature", "lyrics", "start_from", "inpaint"}),
-}
-_BASE_ABILITIES: Mapping[Family, frozenset[Ability]] = {
-    "stable-audio-open": frozenset({"negative", "guidance"}),
-    "stable-audio-3": frozenset({"negative", "guidance"}),
-    "ace-step": frozenset({"guidance", "tracks"}),
-}
-"""What a model can do besides if it is not distilled."""
 
 
-def abilities_of(family: Family, *, distilled: bool) -> frozenset[Ability]:
-    """What a model of ``family`` can do."""
-    return _ABILITIES[family] if distilled else _ABILITIES[family] | _BASE_ABILITIES[family]
+@dataclass(frozen=True, slots=True)
+class FamilyFacts:
+    """What the models of a family have in common."""
+
+    classes: tuple[str, ...]
+    """Its pipelines, as ``model_index.json`` names them; the first makes sound from text."""
+    kinds: frozenset[Kind]
+    sample_rate_hz: int
+    shortest_s: float
+    longest_s: float
+    """Of the largest model."""
+    steps: tuple[int, int]
+    """Denoising steps of a distilled model and of a base model."""
+    abilities: frozenset[Ability]
+    base_abilities: frozenset[Ability]
+    """What a model can do besides if it is not distilled."""
+    license: str
+    latents_a_second: float
 
 
-def _stable_audio_3(
-    name: str, kinds: frozenset[Kind], longest_s: float, parameters: float
-) -> Iterable[Model]:
-    """The distilled model, and the base model that it comes from."""
-    for suffix, steps, guidance in (("", 8, None), ("-base", 100, BASE_GUIDANCE)):
-        yield Model(
-            id=f"stabilityai/stable-audio-3-{name}{suffix}",
-            family="stable-audio-3",
-            kinds=kinds,
-            sample_rate_hz=44_100,
-            channels=2,
-            shortest_s=0.0,
-            longest_s=longest_s,
-            steps=steps,
-            guidance=guidance,
-            abilities=abilities_of("stable-audio-3", distilled=guidance is None),
-            parameters=parameters,
-            license=STABILITY.name,
-        )
-
-
-def _ace_step(name: str, steps: int, guidance: float | None) -> Model:
-    return Model(
-        id=f"ACE-Step/acestep-v15-{name}-diffusers",
-        family="ace-step",
-        kinds=_MUSIC,
+FAMILIES: Mapping[Family, FamilyFacts] = {
+    "stable-audio-open": FamilyFacts(
+        classes=("StableAudioPipeline",),
+        kinds=frozenset({"music", "sfx"}),
+        sample_rate_hz=44_100,
+        shortest_s=0.0,
+        longest_s=47.55,
+        steps=(100, 100),
+        abilities=frozenset({"start_from"}),
+        base_abilities=frozenset({"negative", "guidance"}),
+        license=STABILITY.name,
+        latents_a_second=21.5,
+    ),
+    "stable-audio-3": FamilyFacts(
+        classes=tuple(f"StableAudio3{kind}Pipeline" for kind in ("", "AudioToAudio", "Inpaint")),
+        kinds=frozenset({"music", "sfx"}),
+        sample_rate_hz=44_100,
+        shortest_s=0.0,
+        longest_s=380.0,
+        steps=(8, 100),
+        abilities=frozenset({"start_from", "inpaint"}),
+        base_abilities=frozenset({"negative", "guidance"}),
+        license=STABILITY.name,
+        latents_a_second=10.8,
+    ),
+    "ace-step": FamilyFacts(
+        classes=("AceStepPipeline",),
+        kinds=frozenset({"music"}),
         sample_rate_hz=48_000,
-        channels=2,
         shortest_s=10.0,
         longest_s=600.0,
-        steps=steps,
-        guidance=guidance,
-        abilities=abilities_of("ace-step", distilled=guidance is None),
-        parameters=5.0,
+        steps=(8, 50),
+        abilities=frozenset({"key", "time_signature", "lyrics", "start_from", "inpaint"}),
+        base_abilities=frozenset({"guidance", "tracks"}),
         license=MIT.name,
+        latents_a_second=25.0,
+    ),
+}
+CLASSES: Mapping[str, Family] = {name: family for family, facts in FAMILIES.items() for name in facts.classes}
+
+
+def model_of(family: Family, name: str, parameters: float, *, distilled: bool) -> Model:
+    """A model with what all of ``family`` have in common."""
+    facts = FAMILIES[family]
+    return Model(
+        id=name,
+        family=family,
+        kinds=facts.kinds,
+        sample_rate_hz=facts.sample_rate_hz,
+        channels=2,
+        shortest_s=facts.shortest_s,
+        longest_s=facts.longest_s,
+        steps=facts.steps[0 if distilled else 1],
+        guidance=None if distilled else BASE_GUIDANCE,
+        abilities=facts.abilities if distilled else facts.abilities | facts.base_abilities,
+        parameters=parameters,
+        license=facts.license,
     )
 
 
+def _stable_audio_3(size: str, parameters: float) -> Iterable[Model]:
+    """The distilled model, and the base model that it comes from."""
+    for suffix in ("", "-base"):
+        name = f"stabilityai/stable-audio-3-{size}{suffix}"
+        yield model_of("stable-audio-3", name, parameters, distilled=not suffix)
+
+
+def _small(kind: Kind) -> Iterable[Model]:
+    for model in _stable_audio_3(f"small-{kind}", 0.43):
+        yield replace(model, kinds=frozenset({kind}), longest_s=120.0)
+
+
 PUBLISHED = (
-    Model(
-        id="stabilityai/stable-audio-open-1.0",
-        family="stable-audio-open",
-        kinds=_BOTH,
-        sample_rate_hz=44_100,
-        channels=2,
-        shortest_s=0.0,
-        longest_s=47.55,
-        steps=100,
-        guidance=BASE_GUIDANCE,
-        abilities=abilities_of("stable-audio-open", distilled=False),
-        parameters=1.06,
-        license=STABILITY.name,
-    ),
-    *_stable_audio_3("small-music", _MUSIC, 120.0, 0.43),
-    *_stable_audio_3("small-sfx", _SFX, 120.0, 0.43),
-    *_stable_audio_3("medium", _BOTH, 380.0, 1.4),
-    _ace_step("xl-turbo", 8, None),
-    _ace_step("xl-base", 50, BASE_GUIDANCE),
+    model_of("stable-audio-open", "stabilityai/stable-audio-open-1.0", 1.06, distilled=False),
+    *_small("music"),
+    *_small("sfx"),
+    *_stable_audio_3("medium", 1.4),
+    model_of("ace-step", "ACE-Step/acestep-v15-xl-turbo-diffusers", 5.0, distilled=True),
+    model_of("ace-step", "ACE-Step/acestep-v15-xl-base-diffusers", 5.0, distilled=False),
 )
 """No commits: these repositories do not show them without an account, so the first fetch on a machine pins them."""
 

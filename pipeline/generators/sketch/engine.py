@@ -35,7 +35,17 @@ class SketchEngine:
     def requirements(self, asset: AssetSpec) -> Requirements:
         """What making ``asset`` would take. Anything can be sketched, so there are never problems."""
         return Requirements(
-            model=_model(_channels(asset)),
+            model=ModelInfo(
+                id="sketch",
+                revision=VERSION,
+                license="CC0-1.0",
+                commercial=True,
+                sample_rate_hz=SAMPLE_RATE_HZ,
+                # Music and looped sound (ambience) surround the player; one-shots are placed by the game, so mono.
+                channels=2 if asset.kind == "music" or asset.loop else 1,
+                neural=False,
+                placeholder=True,
+            ),
             seconds=asset.duration_s,
             settings=_settings(asset),
             ignored=_ignored(asset),
@@ -55,24 +65,6 @@ class SketchEngine:
             raise MachineError(f"engine 'sketch' has no device {device!r}; use cpu")
         module = importlib.import_module("pipeline.generators.sketch.synthesizer")
         return cast(Generator, module.SketchGenerator())
-
-
-def _channels(asset: AssetSpec) -> int:
-    """Music and looped sound (ambience) surround the player; one-shots are placed by the game, so mono."""
-    return 2 if asset.kind == "music" or asset.loop else 1
-
-
-def _model(channels: int) -> ModelInfo:
-    return ModelInfo(
-        id="sketch",
-        revision=VERSION,
-        license="CC0-1.0",
-        commercial=True,
-        sample_rate_hz=SAMPLE_RATE_HZ,
-        channels=channels,
-        neural=False,
-        placeholder=True,
-    )
 
 
 def _settings(asset: AssetSpec) -> dict[str, Scalar]:

@@ -20,7 +20,8 @@ from typer.testing import CliRunner
 from flows.cli.app import app
 from pipeline.build.prepare import prepare
 from pipeline.catalog import Catalog
-from pipeline.generators.audiocraft import checkpoints, codec, conversion, model_store
+from pipeline.generators.audiocraft import checkpoints, codec, conversion
+from pipeline.generators.audiocraft.model_store import STORE
 from pipeline.store import ObjectRef, Store
 
 CONVERT = checkpoints._convert
@@ -105,7 +106,7 @@ def test_a_build_gives_a_catalog_with_full_provenance(built: _Project) -> None:
     for row in latest.masters:
         record: Any = store.get_record("masters", row["master"], "cuesmith.master/1")
         take = record["take"]
-        stored = model_store.require(row["model"], row["revision"])
+        stored = STORE.require(row["model"], row["revision"])
         assert row["revision"] == f"sha256:{stored.checkpoint_sha256}"
         assert take["notes"]["checkpoint"]["sha256"] == stored.checkpoint_sha256
         assert take["notes"]["checkpoint"]["files"]["state_dict.bin"] == stored.sources["state_dict.bin"]
@@ -183,7 +184,7 @@ def test_what_the_machine_lacks_is_one_line_with_exit_4_and_nothing_is_lost(buil
     built.write(more + LONG + DOOR)
     if not torch.cuda.is_available():
         assert "device cuda:0 is not on this machine" in _one_line(built.build("cuda:0"), 4)
-    stored = next(one for one in model_store.all_stored()[0] if one.name == "local/music")
+    stored = next(one for one in STORE.all_stored()[0] if one.name == "local/music")
     weights, kept = stored.folder / "lm.safetensors", stored.folder.parent / "kept"
     shutil.move(weights, kept)
     weights.write_bytes(kept.read_bytes()[:-1] + b"x")
@@ -219,7 +220,7 @@ def test_a_folder_is_converted_apart_from_the_planner(
     monkeypatch.setattr(checkpoints, "_convert", CONVERT)
     model = checkpoints.read_folder(str(project.models["sfx"]))
     assert (model.id, model.kind, model.window_s) == ("local/sfx", "sfx", 2.0)
-    assert model_store.find(model.id, str(model.revision)) is not None
+    assert STORE.find(model.id, str(model.revision)) is not None
 
 
 @pytest.mark.slow
@@ -238,7 +239,7 @@ def test_another_decoder_on_a_built_project_needs_no_language_model(
     first, *_, last = plan["assets"][0]["reasons"]
     assert first == "decoder changed: encodec -> mbd"
     assert last == "from the stored data of its take, without the model"
-    stored = next(one for one in model_store.all_stored()[0] if one.name == "local/tune")
+    stored = next(one for one in STORE.all_stored()[0] if one.name == "local/tune")
     shutil.move(stored.folder / "lm.safetensors", tmp_path / "kept")
     try:
         done = project.build()

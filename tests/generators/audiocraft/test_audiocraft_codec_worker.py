@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from recorded_graphs import RecordedGraphs
 from pipeline.errors import GenerationError
 from pipeline.generators import GeneratedTake
 from pipeline.generators.audiocraft import codec
-from pipeline.generators.audiocraft.codec import CodecQueue, InlineWorker, PendingAudio
+from pipeline.generators.audiocraft.codec import CodecQueue, CodecWorker
 from pipeline.generators.audiocraft.decoding import session
 from pipeline.generators.audiocraft.decoding.cpu.attention import SlotCache
 from pipeline.generators.audiocraft.decoding.transformer import Transformer
@@ -31,7 +32,7 @@ class Slow:
         self.after = after
         self.launched: list[Work] = []
 
-    def launch(self, codes: torch.Tensor, decode: Callable[[torch.Tensor], torch.Tensor]) -> PendingAudio:
+    def launch(self, codes: torch.Tensor, decode: Callable[[torch.Tensor], torch.Tensor]) -> Work:
         self.launched.append(Work(self, len(self.launched), codes, decode))
         return self.launched[-1]
 
@@ -76,8 +77,8 @@ def test_what_is_done_is_given_back_without_waiting() -> None:
     assert not any(work.waited for work in worker.launched)
 
 
-@pytest.mark.parametrize("worker", [InlineWorker, Slow])
-def test_a_codec_that_fails_on_one_item_fails_no_other(worker: Callable[[], InlineWorker | Slow]) -> None:
+@pytest.mark.parametrize("worker", [partial(CodecWorker, "cpu"), Slow])
+def test_a_codec_that_fails_on_one_item_fails_no_other(worker: Callable[[], CodecWorker | Slow]) -> None:
     def decode(codes: torch.Tensor) -> torch.Tensor:
         if int(codes) == 1:
             raise RuntimeError("bad codes\nand a long trace")
@@ -99,7 +100,7 @@ def test_an_item_without_memory_beside_the_cache_waits_until_that_is_free() -> N
             raise torch.OutOfMemoryError("CUDA out of memory")
         return codes
 
-    codecs: CodecQueue[int] = CodecQueue(InlineWorker())
+    codecs: CodecQueue[int] = CodecQueue(CodecWorker("cpu"))
     before = dict(pair for number in range(4) for pair in codecs.put(number, torch.tensor([number]), decode))
     assert set(before) == {0, 3}
     full = False

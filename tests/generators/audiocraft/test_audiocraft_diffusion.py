@@ -20,11 +20,12 @@ from tiny_diffusion import write_diffusion
 from pipeline.audio import Clip
 from pipeline.errors import MachineError
 from pipeline.generators import GeneratedTake, StoredTake, pickles
-from pipeline.generators.audiocraft import codec, conversion, model_store
+from pipeline.generators.audiocraft import codec, conversion
 from pipeline.generators.audiocraft.audiocraft_modules import loaders, models, multibanddiffusion
 from pipeline.generators.audiocraft.engine import ENGINE
 from pipeline.generators.audiocraft.generator import AudioCraftGenerator
 from pipeline.generators.audiocraft.loading import Loaded
+from pipeline.generators.audiocraft.model_store import StoredModel
 from pipeline.generators.audiocraft.rendering import DIFFUSION_PASS, MultiBandDecoder
 from pipeline.generators.audiocraft.sampling import noise_keys, normal_noise
 from pipeline.generators.pickles import read_pickle
@@ -40,12 +41,12 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def stored(published: Path, model_store: Path) -> model_store.StoredModel:
+def stored(published: Path, model_store: Path) -> StoredModel:
     return conversion.import_folder(published.parent, "local/multiband-diffusion")
 
 
 @pytest.fixture(scope="module")
-def mbd(stored: model_store.StoredModel, recipe: Make) -> Make:
+def mbd(stored: StoredModel, recipe: Make) -> Make:
     """A recipe that MultiBand Diffusion decodes."""
     weights = f"{stored.name}@{stored.revision}"
     return lambda *args, **changes: recipe(*args, **{"decoder": "mbd", "decoder_weights": weights, **changes})
@@ -76,7 +77,7 @@ def test_the_configuration_is_read_without_making_an_object_of_it(
 
 
 def test_every_weight_arrives_as_it_was_written(
-    published: Path, stored: model_store.StoredModel, loaded: Callable[[str], Loaded]
+    published: Path, stored: StoredModel, loaded: Callable[[str], Loaded]
 ) -> None:
     whole = torch.load(published, weights_only=False)
     bands = MultiBandDecoder(stored, loaded("music").generator.compression_model, "cpu")._model.DPs
@@ -245,7 +246,7 @@ def test_another_decoder_needs_no_language_model_and_gives_the_same_bits(
 
 
 def test_a_record_names_the_diffusion_models(
-    mbd: Make, generator: AudioCraftGenerator, stored: model_store.StoredModel
+    mbd: Make, generator: AudioCraftGenerator, stored: StoredModel
 ) -> None:
     notes = _take(generator, mbd("music", seconds=0.3)).notes
     assert notes["decoder"] == "mbd"

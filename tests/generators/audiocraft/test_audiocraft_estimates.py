@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 
 from pipeline.errors import GenerationError
 from pipeline.generators import Estimator
-from pipeline.generators.audiocraft import engine, estimates, model_store
+from pipeline.generators.audiocraft import engine, estimates
 from pipeline.generators.audiocraft.engine import ENGINE
 from pipeline.generators.audiocraft.generator import AudioCraftGenerator
+from pipeline.generators.audiocraft.model_store import STORE
 from pipeline.generators.audiocraft.models import BY_ID
+from pipeline.generators.devices import processor_name
 from pipeline.recipe import Recipe
 
 Make = Callable[..., Recipe]
@@ -164,7 +166,7 @@ def test_a_build_teaches_the_next_plan_how_long_the_same_takes(kind: str, recipe
     after = ENGINE.estimate(recipes, "cpu")
     assert after.seconds == pytest.approx(77.0)
     assert after.load_seconds == 77.0
-    assert f"builds on {estimates.processor_name()}, the last on 20" in after.basis
+    assert f"builds on {processor_name()}, the last on 20" in after.basis
     assert ENGINE.estimate(recipes[:2], "cpu").seconds < after.seconds
     worker = AudioCraftGenerator("cpu", clock=Clock(33.0))
     list(worker.generate(recipes, {}))
@@ -179,7 +181,7 @@ def test_nothing_is_learned_of_a_build_that_failed_or_was_left(
     left = AudioCraftGenerator("cpu").generate(recipes, {})
     next(left)
     left.close()  # type: ignore[attr-defined]
-    assert estimates.find_speed(recipes[0].model, recipes[0].revision, estimates.processor_name()) is None
+    assert estimates.find_speed(recipes[0].model, recipes[0].revision, processor_name()) is None
 
     def broken(*args: object) -> None:
         raise RuntimeError("no")
@@ -187,7 +189,7 @@ def test_nothing_is_learned_of_a_build_that_failed_or_was_left(
     monkeypatch.setattr("pipeline.generators.audiocraft.codec.decode", broken)
     made = list(AudioCraftGenerator("cpu").generate(recipes, {}))
     assert all(isinstance(outcome, GenerationError) for _, outcome in made)
-    assert estimates.find_speed(recipes[0].model, recipes[0].revision, estimates.processor_name()) is None
+    assert estimates.find_speed(recipes[0].model, recipes[0].revision, processor_name()) is None
 
 
 def test_a_speed_that_is_damaged_or_cannot_be_kept_stops_nobody(
@@ -214,7 +216,7 @@ def test_a_speed_that_is_damaged_or_cannot_be_kept_stops_nobody(
     (tmp_path / "speeds").write_text("a file where a folder should be")
     estimates.record_speed(estimates.Speed(**facts, taken=2.0, expected=1.0, load=1.0))  # type: ignore[arg-type]
     assert estimates.find_speed("m", "1", "d") is None
-    assert model_store.root() == tmp_path
+    assert STORE.root() == tmp_path
 
 
 def test_a_devices_name_is_what_its_worker_will_call_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,4 +225,4 @@ def test_a_devices_name_is_what_its_worker_will_call_it(monkeypatch: pytest.Monk
     for device, name in (("cuda:0", "NVIDIA H200"), ("cuda", "NVIDIA H200"), ("cuda:1", "NVIDIA L4")):
         assert name in ENGINE.estimate([one], device).basis
     assert ENGINE.devices() == ("cuda:0", "cuda:1")
-    assert AudioCraftGenerator("cpu").device_name == estimates.processor_name()
+    assert AudioCraftGenerator("cpu").device_name == processor_name()

@@ -16,10 +16,12 @@ from typer.testing import CliRunner
 
 from flows.cli.app import app
 from pipeline.errors import MachineError, UsageError
-from pipeline.generators.audiocraft import conversion, model_store
+from pipeline.generators.audiocraft import conversion
 from pipeline.generators.audiocraft.fetching import fetch
 from pipeline.generators.audiocraft.loading import load
+from pipeline.generators.audiocraft.model_store import STORE
 from pipeline.generators.audiocraft.models import BY_ID, HELPERS, MBD, MERT
+from pipeline.generators.model_store import sha256_of
 
 MODEL = "facebook/musicgen-small"
 COMMIT = str(BY_ID[MODEL].revision)
@@ -61,7 +63,7 @@ def test_the_diffusion_models_are_fetched_and_converted(hub: FakeHub, tmp_path: 
     hub.repositories[MBD] = (str(HELPERS[MBD][1]), folder)
     [stored] = fetch("multiband-diffusion", lambda line: None)
     assert (stored.name, stored.revision) == (MBD, HELPERS[MBD][1])
-    assert stored.sources["mbd_musicgen_32khz.th"] == model_store.sha256_of(folder / "mbd_musicgen_32khz.th")
+    assert stored.sources["mbd_musicgen_32khz.th"] == sha256_of(folder / "mbd_musicgen_32khz.th")
     assert sorted(stored.files) == ["bands.json", "bands.safetensors"]
     before = len(hub.requests)
     assert fetch(MBD, lambda line: None) == [stored]
@@ -77,7 +79,7 @@ def test_musicgen_style_comes_with_mert_converted(hub: FakeHub, tmp_path: Path) 
     stored = {one.name: one for one in fetch("musicgen-style", lambda line: None)}
     assert set(stored) == {"facebook/musicgen-style", "t5-small", MERT}
     assert sorted(stored[MERT].files) == ["config.json", "model.safetensors"]
-    assert stored[MERT].sources["pytorch_model.bin"] == model_store.sha256_of(
+    assert stored[MERT].sources["pytorch_model.bin"] == sha256_of(
         folder / "MERT-v1-95M" / "pytorch_model.bin"
     )
     loaded = load("facebook/musicgen-style", str(BY_ID["facebook/musicgen-style"].revision), "cpu")
@@ -96,9 +98,9 @@ def test_a_model_without_a_known_commit_is_pinned_at_the_first_fetch(
 ) -> None:
     unpinned = replace(BY_ID["facebook/musicgen-medium"], revision=None)
     monkeypatch.setitem(BY_ID, "facebook/musicgen-medium", unpinned)
-    assert model_store.pinned_commit("facebook/musicgen-medium") is None
+    assert STORE.pinned_commit("facebook/musicgen-medium") is None
     fetch("facebook/musicgen-medium", lambda line: None)
-    assert model_store.pinned_commit("facebook/musicgen-medium") == "3" * 40
+    assert STORE.pinned_commit("facebook/musicgen-medium") == "3" * 40
     hub.repositories["facebook/musicgen-medium"] = ("4" * 40, Path("/nowhere"))
     assert fetch("facebook/musicgen-medium", lambda line: None)[0].revision == "3" * 40
 
@@ -106,11 +108,11 @@ def test_a_model_without_a_known_commit_is_pinned_at_the_first_fetch(
 def test_a_commit_can_be_named(hub: FakeHub) -> None:
     hub.repositories[MODEL] = ("7" * 40, hub.repositories[MODEL][1])
     with pytest.raises(MachineError, match=f"run: cuesmith models fetch {MODEL}@{'7' * 40}"):
-        model_store.require(MODEL, "7" * 40)
+        STORE.require(MODEL, "7" * 40)
     assert fetch(f"musicgen-small@{'7' * 40}", lambda line: None)[0].revision == "7" * 40
-    assert model_store.require(MODEL, "7" * 40).name == MODEL
+    assert STORE.require(MODEL, "7" * 40).name == MODEL
     with pytest.raises(MachineError, match=f"run: cuesmith models fetch {MODEL}$"):
-        model_store.require(MODEL, COMMIT)
+        STORE.require(MODEL, COMMIT)
 
 
 def test_a_fetch_that_broke_off_goes_on_where_it_was(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,14 +126,14 @@ def test_a_fetch_that_broke_off_goes_on_where_it_was(hub: FakeHub, monkeypatch: 
     hub.requests.clear()
     fetch(MODEL, lambda line: None)
     assert hub.downloads()[0] == "compression_state_dict.bin"
-    assert model_store.find(MODEL, COMMIT) is not None
+    assert STORE.find(MODEL, COMMIT) is not None
 
 
 def test_a_file_that_is_not_what_the_hub_announced_is_refused(hub: FakeHub) -> None:
     hub.spoil = "state_dict.bin"
     with pytest.raises(MachineError, match="expected"):
         fetch(MODEL, lambda line: None)
-    assert model_store.find(MODEL, COMMIT) is None
+    assert STORE.find(MODEL, COMMIT) is None
 
 
 def test_without_a_network_one_line_says_so(own_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,7 +217,7 @@ def test_doctor_says_one_line_each_with_the_fix(hub: FakeHub, tmp_path: Path) ->
     )
     assert lines["audiocraft"].startswith("ok")
     assert "verified" in lines[MODEL]
-    model_store.model_folder(MODEL, COMMIT).joinpath("lm.json").write_text("{}")
+    STORE.model_folder(MODEL, COMMIT).joinpath("lm.json").write_text("{}")
     found = json.loads(_cli("doctor", "--outputs", str(tmp_path), "--json").stdout)["lines"]
     [wrong] = [line for line in found if line["what"] == MODEL]
     assert "cuesmith models fetch" in wrong["fix"]

@@ -18,10 +18,12 @@ from safetensors import SafetensorError
 from tiny_checkpoints import KINDS, copy_checkpoint
 
 from pipeline.errors import GenerationError, MachineError, VerificationError
-from pipeline.generators.audiocraft import checkpoints, conversion, generator, model_store
+from pipeline.generators.audiocraft import checkpoints, conversion, generator
 from pipeline.generators.audiocraft.generator import AudioCraftGenerator
 from pipeline.generators.audiocraft.loading import load, load_codec
+from pipeline.generators.audiocraft.model_store import STORE
 from pipeline.generators.audiocraft.models import LOCAL_LICENSE
+from pipeline.generators.model_store import StoreNotReady, sha256_of
 from pipeline.recipe import Recipe
 
 Folder = Callable[[str], Path]
@@ -228,7 +230,7 @@ def test_a_file_that_changed_is_refused(checkpoint: Folder, own_store: Path) -> 
     data[-1] ^= 1
     weights.write_bytes(data)
     with pytest.raises(VerificationError, match="the file changed"):
-        model_store.verify(stored)
+        STORE.verify(stored)
     with pytest.raises(MachineError, match="the file changed") as caught:
         load(stored.name, stored.revision, "cpu")
     assert caught.value.exit_code == 4
@@ -267,7 +269,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(
 
     monkeypatch.setattr(part, full)
     with pytest.raises(
-        model_store.StoreNotReady, match="No space left on device; free space, or set CUESMITH_MODELS"
+        StoreNotReady, match="No space left on device; free space, or set CUESMITH_MODELS"
     ) as caught:
         conversion.convert(checkpoint("music"), "local/music", None, None)
     assert "\n" not in str(caught.value)
@@ -328,9 +330,9 @@ def test_a_model_is_loaded_once_a_worker(
 
 def test_the_store_says_what_lies_in_it(checkpoint: Folder, own_store: Path) -> None:
     stored = conversion.convert(checkpoint("music"), "local/music", None, None)
-    assert model_store.all_stored() == ([stored], [])
-    assert stored.files["lm.safetensors"] == model_store.sha256_of(stored.folder / "lm.safetensors")
-    assert stored.sources["state_dict.bin"] == model_store.sha256_of(checkpoint("music") / "state_dict.bin")
+    assert STORE.all_stored() == ([stored], [])
+    assert stored.files["lm.safetensors"] == sha256_of(stored.folder / "lm.safetensors")
+    assert stored.sources["state_dict.bin"] == sha256_of(checkpoint("music") / "state_dict.bin")
     assert stored.revision == f"sha256:{stored.checkpoint_sha256}"
     assert not list(stored.folder.rglob("*.bin"))
 
@@ -344,11 +346,11 @@ def test_a_record_that_cannot_be_read_hides_no_other_model(
     stored = conversion.convert(checkpoint("music"), "local/music", None, None)
     broken = conversion.convert(checkpoint("sfx"), "local/sfx", None, None)
     (broken.folder / "model.json").write_text(written)
-    found, faults = model_store.all_stored()
+    found, faults = STORE.all_stored()
     assert found == [stored]
     assert [str(broken.folder) in str(fault) for fault in faults] == [True]
     with pytest.raises(MachineError, match="remove"):
-        model_store.require(broken.name, broken.revision)
+        STORE.require(broken.name, broken.revision)
 
 
 def test_a_folder_is_known_by_its_content_wherever_it_lies(
@@ -405,5 +407,5 @@ def test_a_local_model_that_changed_is_not_to_be_fetched(checkpoint: Folder, own
     with pytest.raises(
         VerificationError, match=r"missing; remove .* and build again from the folder"
     ) as caught:
-        model_store.verify(stored)
+        STORE.verify(stored)
     assert "fetch" not in str(caught.value)

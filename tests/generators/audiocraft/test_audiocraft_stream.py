@@ -10,8 +10,8 @@ import pytest
 from pipeline.audio import Clip
 from pipeline.errors import GenerationError
 from pipeline.generators import GeneratedTake, Streaming
-from pipeline.generators.audiocraft.feed import ListedRecipes
 from pipeline.generators.audiocraft.generator import AudioCraftGenerator
+from pipeline.generators.protocol import ListedRecipes
 from pipeline.recipe import Recipe
 
 Make = Callable[..., Recipe]

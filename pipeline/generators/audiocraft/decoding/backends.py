@@ -35,12 +35,9 @@ def available_backends(device: torch.device) -> tuple[Backend, ...]:
 def default_backend(weights: Weights) -> Backend:
     """The fastest backend for the device and the shape of ``weights``."""
     fastest = available_backends(weights.device)[-1]
-    return fastest if fastest != "triton" or _fits_tiles(weights) else "sdpa"
-
-
-def _fits_tiles(weights: Weights) -> bool:
-    """Whether the kernels' tiles fit: a head size that is a power of two, at least 16."""
-    return weights.head_dim >= 16 and weights.head_dim & (weights.head_dim - 1) == 0
+    # The kernels' tiles fit a head size that is a power of two.
+    fits_tiles = weights.head_dim >= 16 and weights.head_dim & (weights.head_dim - 1) == 0
+    return fastest if fastest != "triton" or fits_tiles else "sdpa"
 
 
 @cached

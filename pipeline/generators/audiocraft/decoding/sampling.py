@@ -26,8 +26,7 @@ class SlotSampler:
     def __init__(self, slots: int, card: int, all_sampling: Sequence[Sampling], device: torch.device) -> None:
         self._card = card
         self._uses_top_p = any(sampling.top_p > 0 for sampling in all_sampling)
-        limits = [_limit(sampling, card) for sampling in all_sampling]
-        self._largest_top_k = max((limit for limit in limits if limit < card), default=0)
+        self._uses_top_k = any(_limit(sampling, card) < card for sampling in all_sampling)
         self._keys = torch.zeros(slots, dtype=torch.int64, device=device)
         self._limits = torch.full((slots, 1, 1), card, dtype=torch.int64, device=device)
         self._numbers = torch.ones((5, slots, 1, 1), device=device)
@@ -52,7 +51,7 @@ class SlotSampler:
         steered = guided(logits.float().unbind(1), self._cfg, self._cfg_text)
         probs = torch.softmax(steered / self._temperature, dim=-1)
         probs = self._truncated(probs)
-        drawn = (probs / self._exponential_noise(steps, probs.shape)).argmax(-1)
+        drawn = (probs / exponential_noise(self._keys, steps, probs.shape[1:])).argmax(-1)
         return torch.where(self._greedy[..., 0] > 0, steered.argmax(-1), drawn), ~steered.isfinite().all(-1)
 
     def write(
@@ -69,30 +68,17 @@ class SlotSampler:
         broken |= (invalid & is_open[..., 0]).any(-1)
         codes.scatter_(2, after, torch.where(is_open, drawn[..., None], known))
 
-    def _exponential_noise(self, steps: torch.Tensor, shape: torch.Size) -> torch.Tensor:
-        """Draws from Exp(1), of ``shape`` [slots, codebooks, card]."""
-        return exponential_noise(self._keys, steps, shape[1:])
-
     def _truncated(self, probs: torch.Tensor) -> torch.Tensor:
         """``probs`` after top-k and top-p, not normalised again, which the draw does not need."""
-        if self._uses_top_p:
-            ordered = probs.sort(dim=-1, descending=True).values
-            before = ordered.cumsum(-1) - ordered
-            within = (before <= self._top_p).sum(-1, keepdim=True)
-            # With NaN nothing is within, and an index below 0 would be an error of the CUDA device.
-            last = torch.minimum(self._limits.expand_as(within), within).clamp(min=1) - 1
-            threshold = ordered.gather(-1, last)
-        elif self._largest_top_k:
-            threshold = self._top_k_threshold(probs)
-        else:
+        if not (self._uses_top_p or self._uses_top_k):
             return probs
-        return torch.where(probs >= threshold, probs, 0.0)
-
-    def _top_k_threshold(self, probs: torch.Tensor) -> torch.Tensor:
-        """The smallest of ``probs`` that top-k keeps, [slots, codebooks, 1]; 0 if it keeps all."""
-        ordered = probs.topk(self._largest_top_k, dim=-1).values
-        last = (self._limits.clamp(max=self._largest_top_k) - 1).expand(*probs.shape[:2], 1)
-        return torch.where(self._limits < self._card, ordered.gather(-1, last), 0.0)
+        ordered = probs.sort(dim=-1, descending=True).values
+        kept = self._limits.expand(*probs.shape[:2], 1)
+        if self._uses_top_p:
+            before = ordered.cumsum(-1) - ordered
+            # With NaN nothing is within, and an index below 0 would be an error of the CUDA device.
+            kept = torch.minimum(kept, (before <= self._top_p).sum(-1, keepdim=True)).clamp(min=1)
+        return torch.where(probs >= ordered.gather(-1, kept - 1), probs, 0.0)
 
 
 def _limit(sampling: Sampling, card: int) -> int:

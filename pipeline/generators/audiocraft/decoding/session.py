@@ -15,7 +15,6 @@ from pipeline.generators.audiocraft.decoding.cuda.host import (
     HostCopy,
     StepGraphs,
     StepLimiter,
-    StepRunner,
     on_device,
     to_device,
 )
@@ -71,7 +70,7 @@ class SlotDecoder:
         all_sampling: Sequence[Sampling],
         *,
         backend: backends.Backend | None = None,
-        graphs: Callable[[Sequence[torch.Tensor]], StepRunner] | None = None,
+        graphs: Callable[[Sequence[torch.Tensor]], StepGraphs] | None = None,
     ) -> None:
         self._lm = lm
         self._limits = limits

@@ -21,7 +21,6 @@ class Linear:
     """
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None, dtype: torch.dtype) -> None:
-        self.out_features = weight.shape[0]
         plain = weight.detach().to(dtype).contiguous()
         self.bias = None if bias is None else bias.detach().to(dtype).contiguous()
         self._packed = _packed(plain) if weight.device.type == "cpu" else None

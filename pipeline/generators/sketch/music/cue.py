@@ -82,7 +82,10 @@ def mix(score: Score, timing: Timing, loop: bool, space: str, rng: Rng) -> Mix:
     """Play a score in a space into stereo [2, ``timing.n``]; in a loop, tails continue at its start."""
     dry: Mix = np.zeros((2, timing.n), dtype=np.float32)
     sent: Mix = np.zeros((2, timing.n), dtype=np.float32)
-    for player, notes in _by_player(score).items():
+    players: defaultdict[str, list[Note]] = defaultdict(list)
+    for note in score.notes:
+        players[note.player].append(note)
+    for player, notes in players.items():
         instrument = INSTRUMENTS[player]
         bus = Bus(timing.n, 2, loop)
         _play(bus, player, notes, score, timing, rng)
@@ -112,13 +115,6 @@ def _round_peaks(audio: Audio) -> Audio:
     size = np.abs(audio)
     over = np.maximum(size - 0.6, 0.0)
     return np.asarray(np.sign(audio) * np.where(over > 0, 0.6 + 0.4 * np.tanh(over / 0.4), size))
-
-
-def _by_player(score: Score) -> dict[str, list[Note]]:
-    players: defaultdict[str, list[Note]] = defaultdict(list)
-    for note in score.notes:
-        players[note.player].append(note)
-    return players
 
 
 def _swung(start: float, swing: float) -> float:

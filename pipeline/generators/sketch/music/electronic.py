@@ -72,12 +72,9 @@ def chip(shape: str, width: float, release: float) -> PlayNote:
     return play
 
 
-def _formant(at: Audio, peaks: tuple[tuple[float, float, float], ...]) -> Audio:
-    return np.asarray(np.sum([gain * noise.bell(at, hz, width) for hz, gain, width in peaks], axis=0))
-
-
 def _choir(order: Audio, at: Audio) -> Audio:
-    vowel = _formant(at, ((680, 1.0, 0.35), (1080, 0.6, 0.25), (2750, 0.18, 0.25), (3400, 0.10, 0.2)))
+    formants = ((680, 1.0, 0.35), (1080, 0.6, 0.25), (2750, 0.18, 0.25), (3400, 0.10, 0.2))
+    vowel = np.sum([gain * noise.bell(at, hz, width) for hz, gain, width in formants], axis=0)
     return np.asarray((vowel + 0.10 * np.exp(-at / 500)) / order**0.45)
 
 

@@ -49,8 +49,9 @@ class MusicReading:
 def read_music(prompt: str, seconds: float, loop: bool) -> MusicReading:
     """Read a music prompt; ``seconds`` and ``loop`` decide whether it is a stinger."""
     words = read_words(prompt)
-    name, style = _style(words)
-    mode = _best({mode: score(words, table) for mode, table in lexicon.MODES.items()}) or style.mode
+    name = _best(words, lexicon.STYLE_WORDS) or "fallback"
+    style = lexicon.STYLES[name]
+    mode = _best(words, lexicon.MODES) or style.mode
     energy = _energy(words, style.energy)
     reading = MusicReading(
         style=name,
@@ -70,13 +71,9 @@ def read_music(prompt: str, seconds: float, loop: bool) -> MusicReading:
     return _without_denied(_with_named_players(reading, words), words)
 
 
-def _style(words: Words) -> tuple[str, lexicon.Style]:
-    name = _best({name: score(words, table) for name, table in lexicon.STYLE_WORDS.items()}) or "fallback"
-    return name, lexicon.STYLES[name]
-
-
-def _best(scores: Mapping[str, float]) -> str | None:
-    """The name with the highest score, the first of equals; None if no score is above 0."""
+def _best(words: Words, tables: Mapping[str, Mapping[str, float]]) -> str | None:
+    """The table with the highest score, the first of equals; None if no score is above 0."""
+    scores = {name: score(words, table) for name, table in tables.items()}
     name = max(scores, key=lambda key: scores[key])
     return name if scores[name] > 0 else None
 
@@ -106,7 +103,7 @@ def _space(words: Words, own: str) -> str:
 
 
 def _kit(words: Words, own: str, energy: float) -> str:
-    named = _best({kit: score(words, table) for kit, table in lexicon.KITS.items()})
+    named = _best(words, lexicon.KITS)
     if words.denies(*lexicon.DRUM_WORDS):
         return "none"
     if named and (words.has(*lexicon.DRUM_WORDS) or score(words, lexicon.KITS[named]) >= 3):
@@ -119,7 +116,7 @@ def _kit(words: Words, own: str, energy: float) -> str:
 def _stinger(words: Words, seconds: float, loop: bool) -> str | None:
     if loop or (seconds > _SHORT_S and not words.has(*lexicon.STINGER_WORDS)) or seconds > 2 * _SHORT_S:
         return None
-    return _best({name: score(words, table) for name, table in lexicon.STINGERS.items()}) or "discovery"
+    return _best(words, lexicon.STINGERS) or "discovery"
 
 
 def _with_named_players(reading: MusicReading, words: Words) -> MusicReading:

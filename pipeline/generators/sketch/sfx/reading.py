@@ -54,7 +54,8 @@ def read_sound(prompt: str) -> SoundReading:
     family = max(scores, key=lambda name: scores[name])
     if scores[family] < _LEAST_SCORE:
         family = FALLBACK
-    materials = _ranked({name: score(words, table) for name, table in lexicon.MATERIALS.items()})
+    named = {name: points for name, table in lexicon.MATERIALS.items() if (points := score(words, table)) > 0}
+    materials = sorted(named, key=lambda name: -named[name])
     return SoundReading(
         family=family,
         material=materials[0] if materials else None,
@@ -70,11 +71,6 @@ def read_sound(prompt: str) -> SoundReading:
         beds=tuple(name for name in lexicon.BEDS if scores[name] >= _LEAST_SCORE),
         words=words,
     )
-
-
-def _ranked(scores: Mapping[str, float]) -> list[str]:
-    present = [name for name in scores if scores[name] > 0]
-    return sorted(present, key=lambda name: -scores[name])
 
 
 def _mean(words: Words, levels: Mapping[float, str]) -> float:

@@ -17,20 +17,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
-from typing import Protocol
 
 import torch
 
 from pipeline.generators.torch_device import is_out_of_memory
 
 _WARM_UP = 2
-
-
-class StepRunner(Protocol):
-    """Runs a function that works on fixed tensors, in the fastest way."""
-
-    def run(self, key: int, work: Callable[[], None]) -> None:
-        """Run ``work``, which launches the same kernels on the same tensors for the same ``key``."""
 
 
 def on_device(device: torch.device) -> AbstractContextManager[object]:
@@ -58,7 +50,10 @@ class StepGraphs:
         return len(self._graphs)
 
     def run(self, key: int, work: Callable[[], None]) -> None:
-        """Run ``work`` as the graph of ``key``, captured at the first call. Raises `torch.OutOfMemoryError`."""
+        """Run ``work`` as the graph of ``key``, captured at the first call. Raises `torch.OutOfMemoryError`.
+
+        For one ``key`` it launches the same kernels on the same tensors.
+        """
         if self.refused is None and key not in self._graphs:
             self._warm_up(work)
             self._capture(key, work)
