@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from statistics import median
+from typing import Any
 
 from vocals import sketches
 
@@ -73,7 +74,8 @@ def pairs(count: int | None, marking: Watermarking) -> Iterator[tuple[Clip, Clip
 def main() -> None:
     """Print the table."""
     watermarker = open_watermarker("audioseal")
-    marking = Watermarking(watermarker, MESSAGE, 1.0, {})
+    facts: Any = {"strength": 1.0}
+    marking = Watermarking(watermarker, MESSAGE, facts)
     results: dict[str, list[tuple[Found, Found]]] = {name: [] for name in WAYS}
     took = seconds = 0.0
     for marked, plain, cost in pairs(int(sys.argv[1]) if len(sys.argv) > 1 else None, marking):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any, cast
 
 from prefect.exceptions import TerminationSignal
@@ -46,20 +47,8 @@ def run_build(
                     )
 
             with listening(listen), prefect_api(server), use_start(start):
-                result = build(
-                    str(request.manifest),
-                    request.outputs,
-                    request.profile,
-                    request.only,
-                    request.devices,
-                    run_id,
-                    request.allow_removals,
-                    request.refresh_models,
-                    request.max_minutes,
-                    request.runner,
-                    request.ray_address,
-                )
-                return cast("dict[str, Any]", result)
+                parameters = asdict(request) | {"manifest": str(request.manifest), "run_id": run_id}
+                return cast("dict[str, Any]", build(**parameters))
     except NothingPublished as error:
         return error.result
     except TerminationSignal:

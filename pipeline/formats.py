@@ -5,14 +5,13 @@ To add a format, add a row here and its encoder to `ENCODERS` in `pipeline/deliv
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 SIDECAR = ".c2pa"
 """Ending of the credentials' own file, for formats that cannot hold them: ``sound.ogg.c2pa``."""
 
 
-@dataclass(frozen=True, slots=True)
-class AudioFormat:
+class AudioFormat(NamedTuple):
     """What a format is, and what a file of it can hold."""
 
     name: str

@@ -57,8 +57,9 @@ def allowed_inside_functions(name: str, tree: ast.Module) -> Iterator[tuple[int,
     """Those of a command's body, and those that must wait for stand-ins."""
     if name.startswith("flows/cli/"):
         for function in tree.body:
-            if isinstance(function, ast.FunctionDef) and "command" in map(
-                ast.unparse, function.decorator_list
+            if isinstance(function, ast.FunctionDef) and any(
+                ast.unparse(one).partition("(")[0] in ("command", "group.command")
+                for one in function.decorator_list
             ):
                 yield from imports_inside_functions(ast.Module([function], []))
     if name.startswith("pipeline/generators/audiocraft/"):

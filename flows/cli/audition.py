@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from flows.cli.completion import asset_ids
-from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Manifest, Outputs, Profile, find_manifest
+from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Devices, Manifest, Outputs, Profile, find_manifest
 from flows.cli.output import command, print_json, print_stderr, print_stdout, print_table
 from flows.cli.terminal import Column, paint
 from pipeline.build.devices import parse_devices
@@ -33,14 +33,7 @@ def audition_command(
         int, typer.Option("--candidates", help="Takes of each engine, each with a seed of its own.")
     ] = 1,
     profile: Profile = None,
-    devices: Annotated[
-        str,
-        typer.Option(
-            "--devices",
-            "-d",
-            help="Devices of the workers: auto, cpu, cpu:4 (four workers), cuda:0,cuda:1 or mps.",
-        ),
-    ] = "auto",
+    devices: Devices = "auto",
     show: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     outputs: Outputs = DEFAULT_OUTPUTS,
     as_json: AsJson = False,

@@ -13,6 +13,7 @@ from flows.cli.options import (
     DEFAULT_OUTPUTS,
     AsJson,
     Ci,
+    Devices,
     Junit,
     Manifest,
     Only,
@@ -33,14 +34,7 @@ def build_command(
     outputs: Outputs = DEFAULT_OUTPUTS,
     profile: Profile = None,
     only: Only = None,
-    devices: Annotated[
-        str,
-        typer.Option(
-            "--devices",
-            "-d",
-            help="Devices of the workers: auto, cpu, cpu:4 (four workers), cuda:0,cuda:1 or mps.",
-        ),
-    ] = "auto",
+    devices: Devices = "auto",
     runner: Annotated[
         str, typer.Option("--runner", help="Where the workers run: local, or ray for a Ray cluster.")
     ] = "local",

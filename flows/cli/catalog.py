@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from flows.cli import promote
-from flows.cli.completion import asset_ids, matching, version_numbers
+from flows.cli.completion import asset_ids, version_numbers
 from flows.cli.options import (
     DEFAULT_OUTPUTS,
     AsJson,
@@ -22,9 +22,10 @@ from flows.cli.options import (
     Outputs,
     VariationFilter,
     VersionNumber,
+    choices,
 )
 from flows.cli.output import (
-    command,
+    Group,
     counted,
     one_line,
     print_json,
@@ -72,11 +73,10 @@ _MASTER_COLUMNS = (
     Column(),
     Column(),
 )
-group = typer.Typer(help="Read the catalog: versions, masters, where each came from.", no_args_is_help=True)
+group = Group(help="Read the catalog: versions, masters, where each came from.", no_args_is_help=True)
 
 
 @group.command("versions")
-@command
 def versions(outputs: Outputs = DEFAULT_OUTPUTS, as_json: AsJson = False) -> None:
     """List every version with its date, run and number of masters."""
     catalog = Catalog(Store.open(outputs))
@@ -135,7 +135,6 @@ def _print_damaged_channels(catalog: Catalog) -> None:
 
 
 @group.command("show")
-@command
 def show(
     asset: AssetFilter = None,
     variation: VariationFilter = None,
@@ -146,14 +145,7 @@ def show(
     kind: Annotated[
         Literal["music", "sfx"] | None, typer.Option("--kind", help="Only music or only sound effects.")
     ] = None,
-    state: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--state",
-            autocompletion=lambda incomplete: matching(STATES, incomplete),
-            help=f"Only masters in this state: {', '.join(STATES)}. Repeatable.",
-        ),
-    ] = None,
+    state: Annotated[list[str] | None, choices("--state", STATES, "Only masters in this state")] = None,
     model: Annotated[str | None, typer.Option("--model", help="Only this model (glob) or engine.")] = None,
     provenance: Annotated[
         bool, typer.Option("--provenance", help="Show everything that is recorded.")
@@ -230,7 +222,6 @@ def _page(title: str, value: dict[str, Any]) -> list[str]:
 
 
 @group.command("history")
-@command
 def history(
     asset: Annotated[str, typer.Argument(autocompletion=asset_ids, help="An asset id or a glob.")],
     outputs: Outputs = DEFAULT_OUTPUTS,
@@ -289,7 +280,6 @@ def _master_row(row: MasterRow, reviews: ReviewState) -> tuple[str, ...]:
 
 
 @group.command("diff")
-@command
 def diff(
     before: Annotated[
         int, typer.Argument(autocompletion=version_numbers, help="Number of the old version.", metavar="A")
@@ -330,7 +320,6 @@ def diff(
 
 
 @group.command("table")
-@command
 def table(
     version: VersionNumber = None,
     format_: Annotated[
@@ -371,7 +360,6 @@ def table(
 
 
 @group.command("licenses")
-@command
 def licenses(
     version: VersionNumber = None, outputs: Outputs = DEFAULT_OUTPUTS, as_json: AsJson = False
 ) -> None:
@@ -398,7 +386,6 @@ def licenses(
 
 
 @group.command("quarantine")
-@command
 def quarantine(
     asset: AssetFilter = None,
     outputs: Outputs = DEFAULT_OUTPUTS,
@@ -460,7 +447,6 @@ def _entry(row: MasterRow, record: Any, setting: str) -> dict[str, Any]:
 
 
 @group.command("manifest")
-@command
 def manifest(
     version: VersionNumber = None,
     output: Annotated[

@@ -124,7 +124,7 @@ def _cases(prepared: Prepared, result: Mapping[str, Any]) -> list[Case]:
             fault = failed.get((asset, number))
             if fault is not None:
                 file, line = places[asset]
-                cases.append(Case(asset, name, f"{fault['reason']}\n{file}:{line}", fault["stage"]))
+                cases.append(Case(asset, name, (fault["stage"], f"{fault['reason']}\n{file}:{line}")))
             elif (asset, number) in left:
                 cases.append(Case(asset, name, skipped="left for the next build, because the time was up"))
             elif variation.action is Action.LOCKED:

@@ -8,15 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli.options import AsJson
-from flows.cli.output import (
-    command,
-    one_line,
-    print_error,
-    print_json,
-    print_stderr,
-    print_stdout,
-    print_table,
-)
+from flows.cli.output import Group, one_line, print_error, print_json, print_stderr, print_stdout, print_table
 from flows.cli.terminal import Column, paint
 from pipeline.credentials import PROVENANCE
 from pipeline.errors import UsageError
@@ -33,13 +25,10 @@ Trust = Annotated[
     list[Path] | None,
     typer.Option("--trust", help="PEM file with root certificates to trust. Repeatable."),
 ]
-group = typer.Typer(
-    help="Read and check the Content Credentials (C2PA) of sound files.", no_args_is_help=True
-)
+group = Group(help="Read and check the Content Credentials (C2PA) of sound files.", no_args_is_help=True)
 
 
 @group.command("show")
-@command
 def show(
     file: Annotated[Path, typer.Argument(help="A sound file, or the .c2pa file next to it.")],
     trust: Trust = None,
@@ -65,7 +54,6 @@ def show(
 
 
 @group.command("verify")
-@command
 def verify(
     files: Annotated[
         list[Path], typer.Argument(help="Sound files, or folders whose sound files are checked.")

@@ -7,22 +7,14 @@ from typing import Annotated, Any
 import typer
 
 from flows.cli.options import AsJson
-from flows.cli.output import (
-    command,
-    one_line,
-    print_error,
-    print_json,
-    print_stderr,
-    print_stdout,
-    print_table,
-)
+from flows.cli.output import Group, one_line, print_error, print_json, print_stderr, print_stdout, print_table
 from flows.cli.terminal import Column, paint
 from pipeline.errors import UsageError, VerificationError
 from pipeline.generators import InstalledModel, ModelStore, find_engine
 from pipeline.scores import find_score, score_names
 from pipeline.watermarks import find_watermark, watermark_names
 
-group = typer.Typer(
+group = Group(
     help="List, fetch and verify the models of an engine.",
     no_args_is_help=True,
 )
@@ -33,7 +25,6 @@ EngineName = Annotated[
 
 
 @group.command("list")
-@command
 def list_models(engine: EngineName = "audiocraft", as_json: AsJson = False) -> None:
     """List published and installed local models: what each makes, its licence, whether it is installed."""
     store = _store_of(engine)
@@ -50,7 +41,6 @@ def list_models(engine: EngineName = "audiocraft", as_json: AsJson = False) -> N
 
 
 @group.command("fetch")
-@command
 def fetch_models(
     models: Annotated[
         list[str],
@@ -69,7 +59,6 @@ def fetch_models(
 
 
 @group.command("verify")
-@command
 def verify_models(
     models: Annotated[
         list[str] | None, typer.Argument(help="Model ids. Default: all installed models.")

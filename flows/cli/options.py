@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from flows.cli.completion import asset_ids, manifests, version_numbers
+from flows.cli.completion import asset_ids, manifests, matching, version_numbers
 from pipeline.errors import UsageError
 from pipeline.texts import check_utf8
 
@@ -42,6 +43,14 @@ Only = Annotated[
         "--only",
         autocompletion=asset_ids,
         help="Only assets whose id matches this glob ('music/*'). Repeatable.",
+    ),
+]
+Devices = Annotated[
+    str,
+    typer.Option(
+        "--devices",
+        "-d",
+        help="Devices of the workers: auto, cpu, cpu:4 (four workers), cuda:0,cuda:1 or mps.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
@@ -84,6 +93,15 @@ Junit = Annotated[
     Path | None,
     typer.Option("--junit", help=f"Write a JUnit report to this file; with --ci by default {JUNIT_FILE}."),
 ]
+
+
+def choices(name: str, known: Collection[str], text: str) -> Any:
+    """A repeatable option whose values are ``known``."""
+    return typer.Option(
+        name,
+        autocompletion=lambda incomplete: matching(known, incomplete),
+        help=f"{text}: {', '.join(known)}. Repeatable.",
+    )
 
 
 def find_manifest(path: Path | None) -> Path:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from importlib import import_module
-from typing import Any, NoReturn, ParamSpec, TypeVar, get_type_hints
+from typing import Any, NoReturn, ParamSpec, TypeVar, cast, get_type_hints
 
 import typer
 
@@ -29,6 +29,7 @@ _PATHS = {"outputs"}
 
 P = ParamSpec("P")
 R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def print_stdout(text: str) -> None:
@@ -139,6 +140,19 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
                 raise typer.Exit(INTERRUPTED) from None
 
     return wrapped
+
+
+class Group(typer.Typer):
+    """Commands below one name, each as `command` makes it."""
+
+    def command(self, name: str | None = None, **options: Any) -> Callable[[F], F]:
+        """Registers a function as the command ``name``."""
+        register = super().command(name, **options)
+
+        def wrap(function: F) -> F:
+            return cast(F, register(command(function)))
+
+        return wrap
 
 
 def _check_text_options(function: Callable[..., object], given: Mapping[str, object]) -> None:

@@ -152,9 +152,7 @@ def plan_command(
         ),
     ] = False,
     everything: Annotated[bool, typer.Option("--all", help="Also list what is up to date.")] = False,
-    full: Annotated[
-        bool, typer.Option("--full", help="Print one line per variation, even in a long plan.")
-    ] = False,
+    full: Annotated[bool, typer.Option("--full", help="List every variation, even in a long plan.")] = False,
     refresh_models: RefreshModels = False,
     ci: Ci = False,
     summary: Summary = None,

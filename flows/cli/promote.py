@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.completion import channel_names, matching, version_numbers
-from flows.cli.options import DEFAULT_OUTPUTS, AsJson, By, Outputs
+from flows.cli.completion import channel_names, version_numbers
+from flows.cli.options import DEFAULT_OUTPUTS, AsJson, By, Outputs, choices
 from flows.cli.output import (
     command,
     counted,
@@ -45,14 +45,7 @@ def promote_command(
             help="The channel, such as release; a new name creates it.",
         ),
     ],
-    override: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--override",
-            autocompletion=lambda incomplete: matching(GateReason, incomplete),
-            help=f"Ignore this reason: {', '.join(GateReason)}. Repeatable.",
-        ),
-    ] = None,
+    override: Annotated[list[str] | None, choices("--override", GateReason, "Ignore this reason")] = None,
     because: Annotated[
         list[str] | None,
         typer.Option("--because", help="Why: one for all overrides, or one for each, in the same order."),
@@ -84,7 +77,6 @@ def promote_command(
         raise typer.Exit(_REFUSED)
 
 
-@command
 def channels(
     channel: Annotated[
         str | None, typer.Argument(autocompletion=channel_names, help="Show the history of this channel.")
@@ -112,7 +104,6 @@ def channels(
         print_stderr(f"no channels in {outputs}; the first build creates latest: cuesmith build")
 
 
-@command
 def rollback(
     channel: Annotated[
         str, typer.Option("--channel", autocompletion=channel_names, help="The channel to move back.")

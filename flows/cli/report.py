@@ -41,10 +41,7 @@ def report_command(
     against: Against = None,
     self_contained: Annotated[
         Path | None,
-        typer.Option(
-            "--self-contained",
-            help="Write the report with all its sounds to this folder, to send it to others.",
-        ),
+        typer.Option("--self-contained", help="Folder for a report with all its sounds, to send to others."),
     ] = None,
     show: Annotated[bool, typer.Option("--open", help="Open the report in the browser.")] = False,
     outputs: Outputs = DEFAULT_OUTPUTS,

@@ -21,15 +21,7 @@ from flows.cli.options import (
     VariationFilter,
     VersionNumber,
 )
-from flows.cli.output import (
-    command,
-    counted,
-    print_json,
-    print_stderr,
-    print_table,
-    print_warning,
-    shown_time,
-)
+from flows.cli.output import Group, counted, print_json, print_stderr, print_table, print_warning, shown_time
 from flows.cli.report import serve
 from flows.cli.terminal import Column, paint
 from flows.cli.versions import version_or_latest
@@ -53,7 +45,7 @@ from pipeline.review import Decision, Decisions, decide, read_decisions, reviewe
 from pipeline.review.checks import Unseen, lock_fault, refuse_locked, replaced_since, split_locked
 from pipeline.store import Store
 
-group = typer.Typer()
+group = Group()
 
 _SOME_FAILED = 3
 
@@ -75,7 +67,6 @@ group.callback(invoke_without_command=True)(serve)
 
 
 def _review_command(action: ReviewAction) -> Callable[..., None]:
-    @command
     def run(
         asset: Annotated[
             str,
@@ -150,7 +141,6 @@ def _waiting(version: Version | None) -> frozenset[str]:
 
 
 @group.command("list")
-@command
 def list_events(
     asset: AssetFilter = None,
     variation: VariationFilter = None,
@@ -181,7 +171,6 @@ def list_events(
 
 
 @group.command("import")
-@command
 def import_decisions(
     file: Annotated[Path, typer.Argument(help="A file of reviews that a report exported.")],
     outputs: Outputs = DEFAULT_OUTPUTS,

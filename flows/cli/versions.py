@@ -5,6 +5,9 @@ from __future__ import annotations
 from pipeline.catalog import Catalog, Version
 from pipeline.errors import UsageError
 
+_DIGITS = 19
+"""A longer number is no version, and Python reads no number of thousands of digits."""
+
 
 def existing_version(catalog: Catalog, number: int) -> Version:
     """Return version ``number``. Raises `UsageError` if the catalog has no such version."""
@@ -36,7 +39,7 @@ def channel_version(catalog: Catalog, name: str, outputs: str) -> Version:
 
     Raises `UsageError` if there is no such channel or version.
     """
-    if name.isascii() and name.isdecimal():
+    if name.isascii() and name.isdecimal() and len(name) < _DIGITS:
         return existing_version(catalog, int(name))
     channel = catalog.channel(name) if name in catalog.channels.names() else None
     if channel is None:

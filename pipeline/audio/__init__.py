@@ -1,6 +1,7 @@
 """Audio values, files and sample rates; nothing in this package depends on manifests."""
 
 from pipeline.audio.clip import Clip as Clip
+from pipeline.audio.clip import Floats as Floats
 from pipeline.audio.clip import Loop as Loop
 from pipeline.audio.clip import Samples as Samples
 from pipeline.audio.dither import Depth as Depth

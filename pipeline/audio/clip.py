@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 Samples = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float64]
+"""Values computed from samples."""
 
 
 class Loop(NamedTuple):

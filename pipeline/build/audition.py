@@ -27,7 +27,7 @@ from pipeline.manifest import beside, load, nearest
 from pipeline.manifest.spec import AssetSpec, Project
 from pipeline.plan import AssetPlan, TakeOrder, group_digest, master_digest, plan
 from pipeline.plan.values import Known
-from pipeline.provenance import ManifestFacts, master_record, model_license
+from pipeline.provenance import ManifestFacts, manifest_facts, master_record, model_license
 from pipeline.provenance.facts import git_commit
 from pipeline.report.audition import AuditionedTake, AuditionPage, write_audition
 from pipeline.store import Store
@@ -101,16 +101,9 @@ class Audition:
     @property
     def facts(self) -> ManifestFacts:
         """Where the asset is written."""
-        project, source = self.prepared.project, self.asset.source
+        project = self.prepared.project
         git = git_commit(Path(project.file).resolve().parent)
-        return ManifestFacts(
-            file=source.file,
-            line=source.line,
-            sha256=project.sha256,
-            project=project.name,
-            profile=project.profile,
-            git=git,
-        )
+        return manifest_facts(project, self.asset.source, git)
 
 
 def prepare_audition(request: AuditionRequest, notify: Callable[[str], None] = lambda text: None) -> Audition:
@@ -216,7 +209,7 @@ def _generate(audition: Audition, run: str, devices: Sequence[str] | None) -> No
             Work(order.recipe.digest, order, group, order.cost, take_limit_s(order, device))
             for order in orders
         ]
-        _work(audition, device, works, jobs.TakeSession(group[0], device, False, run, None))
+        _work(audition, device, works, jobs.TakeSession(device, run, None, group[0]))
 
 
 def _master(audition: Audition, run: str) -> None:

@@ -28,8 +28,6 @@ SUMMARY_BYTES = 1 << 20
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 """The variable that names the file of a step's summary."""
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_CELL_CHARACTERS = 300
-_MOST_NAMES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +50,8 @@ class Case:
     asset: str
     name: str
     """Such as ``explore_01``."""
-    failure: str | None = None
-    """Why it failed; None if it did not."""
-    stage: str = ""
-    """Stage that failed: ``generate``, ``master`` or ``quality``."""
+    failure: tuple[str, str] | None = None
+    """The stage that failed (``generate``, ``master`` or ``quality``), and why."""
     skipped: str | None = None
     """Why its present master is not the one that the manifest asks for, such as a lock."""
 
@@ -109,10 +105,8 @@ def junit_xml(project: str, cases: Sequence[Case], seconds: float, properties: M
         classname = case.asset.replace("/", ".")
         element = ElementTree.SubElement(suite, "testcase", classname=_xml(classname), name=_xml(case.name))
         if case.failure is not None:
-            text = _xml(case.failure)
-            fault = ElementTree.SubElement(
-                element, "failure", type=_xml(case.stage), message=text.partition("\n")[0]
-            )
+            stage, text = map(_xml, case.failure)
+            fault = ElementTree.SubElement(element, "failure", type=stage, message=text.partition("\n")[0])
             fault.text = text
         elif case.skipped is not None:
             ElementTree.SubElement(element, "skipped", message=_xml(case.skipped))
@@ -205,7 +199,7 @@ def build_summary(
         lines += ["", f"**{len(failed)} failed**", "", *markdown_table(["sound", "stage", "reason"], rows)]
     if left := result["left"]:
         names = [master_name(one["asset"], one["variation"]) for one in left]
-        shown = list_names(names, limit=_MOST_NAMES)
+        shown = list_names(names, limit=50)
         lines += ["", f"**{len(left)} left for the next build**, because the time was up: {shown}"]
     if changes:
         lines += ["", f"**{len(changes)} changed**", "", *markdown_table(["sound", "change", "why"], changes)]
@@ -251,9 +245,9 @@ def _escaped(text: str, also: str = "") -> str:
     return "".join(f"%{ord(char):02X}" if char in "%\r\n" + also else char for char in text)
 
 
-def _cell(value: object) -> str:
+def _cell(value: object, longest: int = 300) -> str:
     text = " ".join(str(value).split()).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
-    return text if len(text) <= _CELL_CHARACTERS else text[: _CELL_CHARACTERS - 1].rstrip("\\") + "…"
+    return text if len(text) <= longest else text[: longest - 1].rstrip("\\") + "…"
 
 
 def _xml(text: str) -> str:

@@ -63,9 +63,8 @@ class Made:
 
 NOTHING_MADE = Made()
 
-
-LOCAL = "local"
-RAY = "ray"
+LOCAL, RAY = "local", "ray"
+"""Where workers run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +85,6 @@ class BuildRequest:
     max_minutes: float | None = None
     """Minutes after which no take and no master begins; None for no limit."""
     runner: str = LOCAL
-    """Where workers run: `LOCAL` or `RAY`."""
     ray_address: str | None = None
     """The address of a Ray cluster; None for the one that ``RAY_ADDRESS`` names, or one on this machine."""
 

@@ -38,7 +38,6 @@ _CUDA = "cuda"
 """A session sees one GPU, so it has no number."""
 _RESOURCES = {_CUDA: "GPU", "cpu": "CPU"}
 """Ray's name for one unit of each device."""
-_POLL_S = 1.0
 _PLACE_S = 300.0
 """How long a worker waits for a free GPU or CPU of the cluster."""
 _END_S = 5.0
@@ -244,7 +243,7 @@ class RayRunner:
     def _wait(self, opening: Any, resource: str) -> None:
         """Wait until a worker has its ``resource``. Raises `MachineError` if it will not get one."""
         deadline = time.monotonic() + _PLACE_S
-        while not ray.wait([opening], timeout=_POLL_S)[0]:
+        while not ray.wait([opening], timeout=1.0)[0]:
             with self._change:
                 if self._closed:
                     raise MachineError("the build was stopped")

@@ -54,7 +54,7 @@ from pipeline.plan import (
     record_speed,
     recorded_speeds,
 )
-from pipeline.provenance import ManifestFacts, master_name
+from pipeline.provenance import manifest_facts, master_name
 from pipeline.provenance.facts import git_commit
 
 _MASTERING = ("mastering",)
@@ -277,10 +277,10 @@ class BuildRun:
             self._dispatcher.close(_MASTERING)
 
     def _session(self, group: Group, device: str) -> jobs.Session:
-        left = self._dispatcher.seconds_left()
+        left, session = self._dispatcher.seconds_left(), (device, self.run, self._prefect_run)
         if group == _MASTERING:
-            return jobs.MasterSession(device, self.run, self._prefect_run, left)
-        return jobs.TakeSession(group[0], device, group[-1] == _STORED, self.run, self._prefect_run, left)
+            return jobs.MasterSession(*session, seconds_left=left)
+        return jobs.TakeSession(*session, group[0], group[-1] == _STORED, seconds_left=left)
 
     def _learn_speeds(self) -> None:
         """Record how long takes took, except for models with a failed take and engines that record it themselves."""
@@ -480,7 +480,8 @@ class BuildRun:
             orders.append(jobs.VariationOrder(number, takes, digest, made))
         if all(order.made for order in orders):
             return None
-        return jobs.AssetOrder(plan.asset, tuple(orders), plan.anchors, group, self._manifest_facts(plan))
+        facts = manifest_facts(self._prepared.project, plan.asset.source, self._git)
+        return jobs.AssetOrder(plan.asset, tuple(orders), plan.anchors, group, facts)
 
     def _available(self, plan: AssetPlan, variation: VariationPlan) -> tuple[str, ...]:
         """Return the candidates that have a take; if there is none, record the variation as failed."""
@@ -489,17 +490,6 @@ class BuildRun:
         if not takes:
             self._fail((plan.asset.id, variation.variation), Stage.GENERATE, self._failed_takes[digests[0]])
         return takes
-
-    def _manifest_facts(self, plan: AssetPlan) -> ManifestFacts:
-        project, source = self._prepared.project, plan.asset.source
-        return ManifestFacts(
-            file=source.file,
-            line=source.line,
-            sha256=project.sha256,
-            project=project.name,
-            profile=project.profile,
-            git=self._git,
-        )
 
 
 _STORED = "stored"

@@ -23,12 +23,10 @@ class Claim:
     """What the credentials of one master say."""
 
     title: str
-    model: str
-    revision: str
     digital_source_type: str
     """IPTC NewsCodes URL: made by a trained model or by a procedure."""
     facts: Mapping[str, Any]
-    """Content of the assertion `PROVENANCE`."""
+    """Content of the assertion `PROVENANCE`, with at least ``model`` and ``revision``."""
 
 
 def claim_of(project: str, row: MasterRow) -> Claim:
@@ -49,7 +47,7 @@ def claim_of(project: str, row: MasterRow) -> Claim:
         **({"watermark": row["watermark"]} if "watermark" in row else {}),
     }
     title = f"{row['asset']}_{row['variation']:02d}"
-    return Claim(title, row["model"], row["revision"], origin["digital_source_type"], facts)
+    return Claim(title, origin["digital_source_type"], facts)
 
 
 def definition(claim: Claim, also: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,7 +55,7 @@ def definition(claim: Claim, also: Mapping[str, Any]) -> dict[str, Any]:
     created = {
         "action": "c2pa.created",
         "digitalSourceType": claim.digital_source_type,
-        "softwareAgent": {"name": claim.model, "version": claim.revision},
+        "softwareAgent": {"name": claim.facts["model"], "version": claim.facts["revision"]},
     }
     actions, mark = [created], claim.facts.get("watermark")
     if mark:

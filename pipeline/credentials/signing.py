@@ -48,7 +48,7 @@ except ImportError:
 _CHUNK = "C2PA"
 _FILLER = {"filler": "."}
 """Makes the claim one byte longer, so that a chunk of odd size becomes even."""
-_PROBE_CLAIM = Claim("probe", "", "", "", {})
+_PROBE_CLAIM = Claim("probe", "", {"model": "", "revision": ""})
 _PROBE_WAV = (
     b"RIFF" + struct.pack("<I", 38) + b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, 8000, 16000, 2, 16)
     + b"data" + struct.pack("<IH", 2, 0)

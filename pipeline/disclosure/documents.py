@@ -65,7 +65,7 @@ def _record(inventory: Inventory, version: Version) -> dict[str, Any]:
         "schema": DISCLOSURE_SCHEMA,
         **asdict(inventory),
         "sounds": [_sound(row) for row in version.masters],
-        "legal_facts": [asdict(fact) for fact in LEGAL_FACTS],
+        "legal_facts": [fact._asdict() for fact in LEGAL_FACTS],
         "advice": ADVICE,
     }
 
@@ -109,7 +109,6 @@ def _templates() -> Environment:
     loader = FunctionLoader(lambda name: files("pipeline.disclosure").joinpath(name).read_text("utf-8"))
     environment = Environment(
         loader=loader,
-        autoescape=False,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

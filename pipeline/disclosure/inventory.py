@@ -12,7 +12,7 @@ from pipeline.credentials import DEVELOPMENT
 from pipeline.errors import VerificationError
 from pipeline.formats import SIDECAR
 from pipeline.licenses import ModelLicense, conditions_of
-from pipeline.manifest.policy import Policy
+from pipeline.manifest.policy import Policy, PolicyException
 from pipeline.provenance import MasterRecord, MasterRow, disclosure, master_records, signer_of
 
 
@@ -74,13 +74,9 @@ class GateDecision:
 
 
 @dataclass(frozen=True, slots=True)
-class AllowedWords:
-    """An exception of the prompt policy: words that a person allows in some prompts."""
+class AllowedWords(PolicyException):
+    """An exception of the prompt policy, and how many sounds need it."""
 
-    words: tuple[str, ...]
-    assets: tuple[str, ...]
-    by: str
-    reason: str
     sounds: int
     """Masters whose prompts contain the words."""
 

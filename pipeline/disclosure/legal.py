@@ -6,15 +6,13 @@ conditions of licences, so whoever checks them reads these two files.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Topic = Literal["steam", "ai-act"]
 ADVICE = "Cuesmith lists facts and does not give legal advice. Ask your lawyer before you publish."
 
 
-@dataclass(frozen=True, slots=True)
-class LegalFact:
+class LegalFact(NamedTuple):
     """One statement about rules, as its source had it on the date of the check."""
 
     topic: Topic

@@ -26,7 +26,7 @@ from pipeline.credentials.development import development_identity
 from pipeline.credentials.signing import Signed, Signer
 from pipeline.delivery import Content, Labels, at_rate, decode, encode, labels_in, labels_of, render
 from pipeline.errors import CuesmithError, MasteringError, StoreError, UsageError
-from pipeline.export.pack import ChosenFile, Sidecar, SoundFacts, delivered_files
+from pipeline.export.pack import ChosenFile, SoundFacts, StoredFile, delivered_files
 from pipeline.formats import FORMATS, SIDECAR
 from pipeline.manifest.spec import ExportProfile, ExportSettings
 from pipeline.mastering.edits import to_channels
@@ -43,9 +43,8 @@ _VERSION = 3
 """Rises when the same order would give another file."""
 _CLOSE_DB = 0.01
 """How far a meter may read above a ceiling that the limiter kept."""
-_STEPS = 20
-_SMALLEST = 0.99
-"""Compression levels that are tried for a bit rate: 0 to this in equal steps; LAME refuses 1."""
+_LEVELS = tuple(step / 20 * 0.99 for step in range(21))
+"""Compression levels that are tried for a bit rate; LAME refuses 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +88,7 @@ def profile_files(
     target does not import the format of the profile or a master has no lossless file, `StoreError` if a record is lost,
     `MasteringError` if a file cannot have the bit rate or the ceiling.
     """
-    for settings in (profile.music, profile.sfx):
+    for settings in profile.settings.values():
         if settings.format and settings.format not in formats:
             raise UsageError(
                 f"profile {profile.name} makes {settings.format}, and this target imports {', '.join(formats)}; "
@@ -131,7 +130,7 @@ def _may_sign(signer: Signer, order: _Order) -> bool:
 
 def _order(file: ChosenFile, profile: ExportProfile, record: MasterRecord, formats: Sequence[str]) -> _Order:
     row = file.row
-    settings = profile.music if row["kind"] == "music" else profile.sfx
+    settings = profile.settings[row["kind"]]
     audio_format = settings.format or (file.format if file.format in formats else formats[0])
     ceiling = settings.true_peak_dbtp
     if ceiling is None:
@@ -156,7 +155,7 @@ def _file(store: Store, order: _Order) -> ChosenFile:
     key, record_key = f"{_FOLDER}/{digest}.{order.format}", f"{_FOLDER}/{digest}.json"
     try:
         value = read_record(store.backend.read(record_key), _SCHEMA, record_key)
-        sidecar = Sidecar(**value["sidecar"]) if value.get("sidecar") else None
+        sidecar = StoredFile(**value["sidecar"]) if value.get("sidecar") else None
         parts = {key: value["size"]} | ({sidecar.key: sidecar.size} if sidecar else {})
         if all(store.backend.size(part) == size for part, size in parts.items()):
             facts = value["facts"]
@@ -170,7 +169,7 @@ def _file(store: Store, order: _Order) -> ChosenFile:
     sidecar = None
     if signed.sidecar is not None:
         beside = key + SIDECAR
-        sidecar = Sidecar(*_write(store, beside, signed.sidecar), beside)
+        sidecar = StoredFile(*_write(store, beside, signed.sidecar), beside)
     record = {"schema": _SCHEMA, "sha256": sha256, "size": size, "facts": asdict(new_facts)}
     record |= {"sidecar": asdict(sidecar)} if sidecar else {}
     store.backend.write(record_key, dump_record(record))
@@ -184,11 +183,11 @@ def _write(store: Store, key: str, data: bytes) -> tuple[str, int]:
 
 
 def _chosen(
-    order: _Order, made: tuple[str, int, str], facts: SoundFacts, sidecar: Sidecar | None
+    order: _Order, made: tuple[str, int, str], facts: SoundFacts, sidecar: StoredFile | None
 ) -> ChosenFile:
     """The new file; ``made`` is its SHA-256, size and key."""
     source, signed = order.source, order.signer is not None
-    return ChosenFile(source.row, order.format, *made, source.stem, facts, signed, sidecar)
+    return ChosenFile(*made, source.row, order.format, source.stem, facts, signed, sidecar)
 
 
 def _encoded(store: Store, order: _Order) -> tuple[Signed, SoundFacts]:
@@ -242,17 +241,17 @@ def _compression(clip: Clip, order: _Order, content: Content) -> float:
     bare = Content(content.depth)
 
     def size(step: int) -> int:
-        tried = replace(bare, compression=step / _STEPS * _SMALLEST)
+        tried = replace(bare, compression=_LEVELS[step])
         return len(encode(clip, order.format, tried)) - len(encode(shortest, order.format, tried))
 
-    low, high = 0, _STEPS
+    low, high = 0, len(_LEVELS) - 1
     while low < high:
         middle = (low + high) // 2
         low, high = (low, middle) if size(middle) <= limit else (middle + 1, high)
-    if low == _STEPS and (smallest := size(_STEPS)) > limit:
+    if low == len(_LEVELS) - 1 and (smallest := size(low)) > limit:
         lowest = smallest * 8 / 1000 / clip.seconds
         raise MasteringError(
             f"{name_of(order.source.row)}: {order.format} needs {lowest:.0f} kbps or more at {clip.rate} Hz with "
             f"{clip.channels} channels; raise bit_rate, or lower sample_rate or channels in the export profile"
         )
-    return low / _STEPS * _SMALLEST
+    return _LEVELS[low]

@@ -39,9 +39,7 @@ class Exporter:
     """One export target. Its folders and files are named by their keys in the outputs folder."""
 
     name: str
-    """Names the lock of the export."""
-    schema: str
-    """Schema of the ledger."""
+    """Names the lock of the export, and the schema of its ledger."""
     folder: str
     """Where the files are written, such as ``library/latest``."""
     ledger: str
@@ -50,6 +48,11 @@ class Exporter:
     """Where files of other programs are moved if they are in the way."""
     files: Callable[[Version], Mapping[str, ObjectJson]]
     """The files of a version: path below `folder` to object. Generated files are put into the store first."""
+
+    @property
+    def schema(self) -> str:
+        """Schema of the ledger."""
+        return f"cuesmith.{self.name}/1"
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,11 +21,11 @@ from typing import Any, Literal
 
 from pipeline.errors import FormatError, UsageError, VerificationError
 from pipeline.export.exporter import Stamp, sha256_of, stamp_of, stays_inside
+from pipeline.manifest.problems import list_names
 from pipeline.store import Store, disk, read_record, translate_os_errors
 
 LEDGER = ".cuesmith-export.json"
 _SCHEMA = "cuesmith.export/1"
-_SHOWN = 8
 
 Merge = Callable[[str, str], str]
 """The text of import settings after an engine changed them: from the text in the folder and our new text."""
@@ -197,10 +197,9 @@ class _Update:
     def _check(self, blocked: list[str]) -> None:
         if not blocked:
             return
-        more = f" and {len(blocked) - _SHOWN} more" if len(blocked) > _SHOWN else ""
         raise UsageError(
-            f"{self._root}: files that no export wrote are in the way: {', '.join(blocked[:_SHOWN])}{more}; move them "
-            "away, or choose another folder"
+            f"{self._root}: files that no export wrote are in the way: {list_names(blocked, limit=8)}; move them away, "
+            "or choose another folder"
         )
 
     def _entry(self, path: str, stamp: Stamp | None) -> Entry:

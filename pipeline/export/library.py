@@ -16,7 +16,6 @@ def _delivered_files(version: Version) -> Mapping[str, ObjectJson]:
 
 LIBRARY = Exporter(
     name="library",
-    schema="cuesmith.library/1",
     folder="library/latest",
     ledger="library/latest.json",
     replaced="library/replaced",

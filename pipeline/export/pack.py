@@ -23,13 +23,13 @@ from pipeline.catalog import Version
 from pipeline.errors import UsageError, VerificationError
 from pipeline.export.names import file_stem, object_name, unique_names, variation_name
 from pipeline.formats import FORMATS, SIDECAR, format_of
+from pipeline.manifest.problems import list_names
 from pipeline.provenance import MasterRow, ObjectJson, disclosure, master_records, name_of, signer_of
 from pipeline.store import ObjectRef, Store
 
 PACK_FILE = "pack.json"
 PACK_SCHEMA = "cuesmith.pack/1"
 _IDS = uuid.UUID("7c8d7f6e-1f0b-5b0e-9a55-6f1d3c2b4a10")
-_SHOWN = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,44 +48,52 @@ class SoundFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Sidecar:
-    """The file with the Content Credentials of a sound whose format cannot hold them."""
+class StoredFile:
+    """A file whose bytes are in the store or in the cache."""
 
     sha256: str
     size: int
     key: str
     """Of the bytes in the store."""
 
+    @classmethod
+    def of(cls, item: ObjectJson) -> StoredFile:
+        """A file of a version."""
+        return cls(item["sha256"], item["size"], ObjectRef.from_json(item).key)
+
 
 @dataclass(frozen=True, slots=True)
-class ChosenFile:
+class ChosenFile(StoredFile):
     """The file of one variation, before it has a name."""
 
     row: MasterRow
     format: str
-    sha256: str
-    size: int
-    key: str
-    """Of the bytes in the store."""
     stem: str
     """Path in the library without the ending."""
     facts: SoundFacts
     signed: bool
     """Whether the file has Content Credentials, in it or in its sidecar."""
-    sidecar: Sidecar | None = None
+    sidecar: StoredFile | None = None
+    """The file with the Content Credentials of a sound whose format cannot hold them."""
 
 
 @dataclass(frozen=True, slots=True)
-class PackFile:
+class _EngineObject:
+    """What an engine knows under a name of its own."""
+
+    name: str
+    """Of a sound with its folders, of a file without."""
+    id: str
+    """32 hexadecimal digits: the GUID in Unity, the base of the UID in Godot."""
+
+
+@dataclass(frozen=True, slots=True)
+class PackFile(_EngineObject):
     """One variation of a sound, as a file of the pack."""
 
     chosen: ChosenFile
     path: str
     """Below the folder, with ``/``."""
-    name: str
-    """Name of the object in an engine."""
-    id: str
-    """32 hexadecimal digits: the GUID in Unity, the base of the UID in Godot."""
 
     @property
     def facts(self) -> SoundFacts:
@@ -147,15 +155,11 @@ class PackFile:
 
 
 @dataclass(frozen=True, slots=True)
-class PackSound:
+class PackSound(_EngineObject):
     """A sound of the game: an asset, with a file for each variation. Engines play one at random."""
 
     asset: str
     """The asset's id."""
-    name: str
-    """Path of its object in an engine."""
-    id: str
-    """32 hexadecimal digits."""
     files: tuple[PackFile, ...]
     """By variation; at least one."""
 
@@ -263,8 +267,9 @@ def delivered_files(store: Store, version: Version, formats: Sequence[str]) -> l
     if len(chosen) < len(version.masters):
         found_rows = {name_of(row) for row, _ in chosen}
         lacking = [name for row in version.masters if (name := name_of(row)) not in found_rows]
+        named = list_names(lacking, limit=8)
         raise UsageError(
-            f"{len(lacking)} sounds have no file in {', '.join(formats)}: {_some(lacking)}; add one of these to "
+            f"{len(lacking)} sounds have no file in {', '.join(formats)}: {named}; add one of these to "
             "formats in the manifest and build, or export with a profile that sets format"
         )
     lossy = [row["master"] for row, (_, _, name) in chosen if not FORMATS[name].lossless]
@@ -281,12 +286,12 @@ def delivered_files(store: Store, version: Version, formats: Sequence[str]) -> l
         ref = ObjectRef.from_json(item)
         facts = _facts(store, ref, row, (loudness, peak))
         beside = row["files"].get(path + SIDECAR)
-        sidecar = beside and Sidecar(beside["sha256"], beside["size"], ObjectRef.from_json(beside).key)
+        sidecar = StoredFile.of(beside) if beside else None
         has_credentials = FORMATS[name].holds_credentials or sidecar is not None
         signed = has_credentials and signer_of(row) is not None
         stem = path[: -len(item["suffix"])]
         files.append(
-            ChosenFile(row, name, item["sha256"], item["size"], ref.key, stem, facts, signed, sidecar)
+            ChosenFile(item["sha256"], item["size"], ref.key, row, name, stem, facts, signed, sidecar)
         )
     return files
 
@@ -299,11 +304,6 @@ def _delivered(row: MasterRow, formats: Sequence[str]) -> tuple[str, ObjectJson,
         if (row_format := format_of(item["suffix"])) and path.endswith(item["suffix"])
     }
     return next((by_format[name] for name in formats if name in by_format), None)
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
 
 
 def _facts(
@@ -370,14 +370,14 @@ def build_pack(
         short = names[asset].rpartition("/")[2]
         made = tuple(
             PackFile(
-                file,
-                f"{stems[_place(file)]}.{file.format}",
                 variation_name(short, file.row["variation"]),
                 _id(version.project, f"{origin}#{file.row['variation']}"),
+                file,
+                f"{stems[_place(file)]}.{file.format}",
             )
             for file in sorted(listed, key=lambda file: file.row["variation"])
         )
-        sounds.append(PackSound(asset, names[asset], _id(version.project, origin), made))
+        sounds.append(PackSound(names[asset], _id(version.project, origin), asset, made))
     missing = tuple(dict(row) for row in version.missing)
     known = names | {_flat(asset): name for asset, name in flat.items()} | stems
     return Pack(version.project, version.number, target, profile, tuple(sounds), missing, known)

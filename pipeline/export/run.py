@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline.catalog import Catalog, Version
 from pipeline.errors import StoreError, UsageError
 from pipeline.export.folder import Changes, Item, read_ledger, update_folder
-from pipeline.export.pack import PACK_FILE, ChosenFile, Pack, Sidecar, build_pack, delivered_files
+from pipeline.export.pack import PACK_FILE, ChosenFile, Pack, StoredFile, build_pack, delivered_files
 from pipeline.export.targets import TARGETS, Target
 from pipeline.manifest.spec import ExportProfile
 from pipeline.store import Store
@@ -22,8 +22,7 @@ ProfileFiles = Callable[[Store, Version, ExportProfile, Sequence[str]], list[Cho
 """Makes the files of a profile: `pipeline.export.encoding.profile_files`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Encoding:
+class Encoding(NamedTuple):
     """A profile, and what makes its files: an export without a profile imports no encoder."""
 
     profile: ExportProfile
@@ -90,7 +89,7 @@ def export_version(
         )
         if profile is not None:
             _check_size(pack, profile)
-        sounds: dict[str, ChosenFile | Sidecar] = {file.path: file.chosen for file in pack.files}
+        sounds: dict[str, StoredFile] = {file.path: file.chosen for file in pack.files}
         sounds |= {file.sidecar_path: file.chosen.sidecar for file in pack.files if file.chosen.sidecar}
         files: Mapping[str, Item] = {
             **{path: Item(file.sha256, file.size, file.key) for path, file in sounds.items()},

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from pipeline.errors import GenerationError
 from pipeline.licenses import LicenseTerms
@@ -44,8 +44,7 @@ class ModelInfo:
     """The conditions of the licence, with their source. None: nothing is known beyond ``commercial``."""
 
 
-@dataclass(frozen=True, slots=True)
-class RequirementProblem:
+class RequirementProblem(NamedTuple):
     """Why the engine cannot generate an asset as it is written."""
 
     field: str

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from pipeline.errors import MachineError, UsageError
 from pipeline.generators.protocol import Engine
@@ -26,6 +26,8 @@ _KEYS = {
 """Modules in which built-in engines declare keys of the manifest."""
 _PLUGINS = "pipeline.generators.plugins"
 
+_Plugin = TypeVar("_Plugin")
+
 
 def engine_keys() -> Mapping[str, EngineKeys]:
     """The manifest keys of the built-in engines, by the engine's name."""
@@ -33,36 +35,36 @@ def engine_keys() -> Mapping[str, EngineKeys]:
 
 
 @dataclass(frozen=True, slots=True)
-class PluginKind:
-    """Something that packages can add: engines, scores."""
+class Plugins(Generic[_Plugin]):
+    """Something that packages can add, each in an entry point of the group ``cuesmith.<word>s``."""
 
     word: str
-    """Singular, for messages."""
-    group: str
-    """Entry point group of other packages."""
+    """Singular: ``engine``. A module of a built-in one has the object under this name in capitals."""
     built_in: Mapping[str, str]
     """Module of each built-in one, by its name."""
-    attribute: str
-    """Name of the object in such a module."""
     interface: type
     """What every object implements."""
     page: str
     """Handbook page about it."""
 
+    @property
+    def _group(self) -> str:
+        return f"cuesmith.{self.word}s"
+
     def names(self) -> tuple[str, ...]:
         """Names of every installed one, sorted."""
-        return tuple(sorted({*self.built_in, *import_module(_PLUGINS).names(self.group)}))
+        return tuple(sorted({*self.built_in, *import_module(_PLUGINS).names(self._group)}))
 
-    def find(self, name: str) -> Any:
+    def find(self, name: str) -> _Plugin:
         """The object ``name``; only its light part is imported.
 
         Raises `UsageError` if there is none, `MachineError` if it cannot be imported.
         """
         try:
             if name in self.built_in:
-                found = getattr(import_module(self.built_in[name]), self.attribute)
+                found = getattr(import_module(self.built_in[name]), self.word.upper())
             else:
-                found = import_module(_PLUGINS).load(name, self.group)
+                found = import_module(_PLUGINS).load(name, self._group)
         except ImportError as error:
             raise MachineError(
                 f"{self.word} {name!r} cannot be imported: {error}; reinstall its package"
@@ -77,21 +79,11 @@ class PluginKind:
                 f"{self.word} {name!r} is {found!r}, which does not implement {self.interface.__name__}; "
                 f"see {self.page}"
             )
-        return found
+        return cast(_Plugin, found)
 
 
-_ENGINES = PluginKind("engine", "cuesmith.engines", _BUILT_IN, "ENGINE", Engine, "docs/architecture.md")
+_ENGINES: Plugins[Engine] = Plugins("engine", _BUILT_IN, Engine, "docs/architecture.md")
 
-
-def engine_names() -> tuple[str, ...]:
-    """Names of every installed engine, sorted."""
-    return _ENGINES.names()
-
-
-@cache
-def find_engine(name: str) -> Engine:
-    """The engine ``name``; only its light part is imported.
-
-    Raises `UsageError` if there is none, `MachineError` if it cannot be imported.
-    """
-    return cast(Engine, _ENGINES.find(name))
+engine_names = _ENGINES.names
+find_engine = cache(_ENGINES.find)
+"""See `Plugins.find`."""

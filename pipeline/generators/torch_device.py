@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable, Sized
+from typing import TypeVar
 
 import torch
 
 from pipeline.errors import GenerationError, MachineError
 
+_T = TypeVar("_T")
 _NO_MEMORY = ("not enough memory", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+
+
+class DoesNotFit(MachineError):
+    """The device has too little memory for a model."""
 
 
 def checked_device(device: str) -> str:
@@ -62,3 +69,19 @@ def free_memory() -> None:
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+
+
+def load_in_room(load: Callable[[], _T], others: Sized, unload: Callable[[], None]) -> _T:
+    """The model that ``load`` returns; if it does not fit beside ``others``, again after ``unload``.
+
+    Raises `DoesNotFit` if it does not fit alone.
+    """
+    try:
+        return load()
+    except DoesNotFit:
+        if not others:
+            raise
+    # Not in the handler: the error holds what was loaded.
+    unload()
+    free_memory()
+    return load()

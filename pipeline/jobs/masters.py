@@ -56,9 +56,6 @@ from pipeline.store import ObjectRef, Store
 from pipeline.watermarks import WatermarkJson, find_watermark, message_of, message_text
 from pipeline.watermarks.registry import open_watermarker
 
-_STRENGTH = 1.0
-"""Of watermarks: as their authors trained them."""
-
 
 @dataclass(frozen=True, slots=True)
 class ChosenTake:
@@ -161,7 +158,7 @@ def _master_asset(session: MasterSession, order: AssetOrder, store: Store) -> It
         store.put_record("masters", digest, record)
         began = time.monotonic()
         if record["quality"]["quarantined"]:
-            yield Quarantined(digest, judged.reason, result.clip.seconds, took)
+            yield Quarantined(digest, result.clip.seconds, took, judged.reason)
         else:
             yield Mastered(digest, result.clip.seconds, took)
 
@@ -178,7 +175,7 @@ def watermark_of(order: AssetOrder) -> WatermarkJson | None:
         revision=found.revision,
         license=found.license,
         message=message_text(message_of(order.manifest["project"])),
-        strength=_STRENGTH,
+        strength=1.0,
     )
 
 
@@ -187,7 +184,7 @@ def _watermarking(order: AssetOrder) -> Watermarking | None:
     if facts is None:
         return None
     message = message_of(order.manifest["project"])
-    return Watermarking(open_watermarker(facts["name"]), message, _STRENGTH, dict(facts))
+    return Watermarking(open_watermarker(facts["name"]), message, facts)
 
 
 def _anchor_gain(anchors: tuple[str, ...], store: Store) -> float | None:
@@ -205,8 +202,7 @@ def _judge(asset: AssetSpec, result: Master, take: ChosenTake) -> QualityReport:
         requested_s=asset.mastering.duration_s if result.loop or asset.kind == "music" else None,
         rate_hz=asset.mastering.sample_rate_hz,
         loop=result.loop,
-        known_measurement=result.measured,
-        known_seam=result.seam,
+        known=(result.measured, result.seam),
     )
     report = score(sound, limits_of(asset.kind, asset.quality))
     for failure in (*take.faults, *([take.duplicate] if take.duplicate else [])):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline.errors import UsageError
@@ -15,22 +15,30 @@ from pipeline.provenance import ManifestFacts
 from pipeline.store import ObjectRef, Store
 
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,12}")
-_UNKNOWN = ".bin"
-"""Suffix of an object whose file has none, or one that is not valid on every file system."""
 
 
 @dataclass(frozen=True, slots=True)
-class TakeSession:
-    """Takes of one engine and model on one device; the orders follow one by one."""
+class _Session:
+    """Work in one process; the orders follow one by one."""
 
-    engine: str
     device: str
-    redecodes: bool
-    """Whether its takes come from the stored data of other takes, where that is whole."""
     run: str
     prefect_run: str | None
-    seconds_left: float | None = None
+    seconds_left: float | None = field(default=None, kw_only=True)
     """After so many seconds the worker begins no order, also none that it has already; None for no limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakeSession(_Session):
+    """Takes of one engine and model on one device."""
+
+    engine: str
+    redecodes: bool = False
+    """Whether its takes come from the stored data of other takes, where that is whole."""
+
+
+class MasterSession(_Session):
+    """Assets to master."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +77,6 @@ class AssetOrder:
         return self.asset.duration_s * len(self.missing)
 
 
-@dataclass(frozen=True, slots=True)
-class MasterSession:
-    """Assets to master in one process; the orders follow one by one."""
-
-    device: str
-    run: str
-    prefect_run: str | None
-    seconds_left: float | None = None
-    """As in `TakeSession`."""
-
-
 Session = TakeSession | MasterSession
 
 
@@ -114,13 +111,13 @@ def store_inputs(orders: Iterable[TakeOrder], store: Store) -> list[TakeOrder]:
 
 
 def suffix_of(path: str) -> str:
-    """The suffix of a file's object in the store.
+    """The suffix of a file's object in the store: ``.bin`` for one that is not valid on every file system.
 
     >>> suffix_of("audio/Theme.WAV"), suffix_of("audio/theme"), suffix_of("theme.wav (copy)")
     ('.wav', '.bin', '.bin')
     """
     suffix = Path(path).suffix.lower()
-    return suffix if _SUFFIX.fullmatch(suffix) else _UNKNOWN
+    return suffix if _SUFFIX.fullmatch(suffix) else ".bin"
 
 
 def _read(path: str, sha256: str) -> bytes:
@@ -134,17 +131,20 @@ def _read(path: str, sha256: str) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Began:
-    """Work on an item has begun; if the worker dies now, this item is the likely cause."""
+class _OfItem:
+    """An event of one item."""
 
     item: str
+
+
+class Began(_OfItem):
+    """Work on an item has begun; if the worker dies now, this item is the likely cause."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Made:
+class _Made(_OfItem):
     """An item that is in the store."""
 
-    item: str
     seconds: float
     """Duration of the audio."""
     took: float
@@ -160,45 +160,39 @@ class Mastered(_Made):
 
 
 @dataclass(frozen=True, slots=True)
-class Quarantined:
+class Quarantined(_Made):
     """A master and its record are durable; it failed its quality gates and must not be published."""
 
-    item: str
     reason: str
-    seconds: float
-    took: float
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(_OfItem):
     """An item could not be made; ``reason`` is shown to the user."""
 
-    item: str
     reason: str
 
 
 Event = Began | TakeMade | Mastered | Quarantined | Failed
 
 
-@dataclass(frozen=True, slots=True)
-class Wants:
-    """The worker can hold so many more orders."""
-
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Slots:
-    """How many takes the session's engine makes at once."""
-
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Freed:
+class Freed(_OfItem):
     """The place of an item is free; its audio may still be decoded or stored."""
 
-    item: str
+
+@dataclass(frozen=True, slots=True)
+class _Count:
+    """A number of orders or takes."""
+
+    count: int
+
+
+class Wants(_Count):
+    """The worker can hold so many more orders."""
+
+
+class Slots(_Count):
+    """How many takes the session's engine makes at once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,18 +66,12 @@ class Language:
     @cached_property
     def asset(self) -> Group:
         """One asset, or with for_each a family of them."""
-        rows = (
-            keys.ID,
-            keys.KIND,
-            keys.PROMPT,
-            keys.FOR_EACH,
-            keys.ASSET_ENGINE,
-            Key(
-                "overrides",
-                ListOf(self.override, 10_000),
-                "[Other values](#overrides) for some combinations of `for_each`.",
-            ),
+        overrides = Key(
+            "overrides",
+            ListOf(self.override, 10_000),
+            "[Other values](#overrides) for some combinations of `for_each`.",
         )
+        rows = (keys.ID, keys.KIND, keys.PROMPT, keys.FOR_EACH, keys.ASSET_ENGINE, overrides)
         text = "One asset the game needs, or with for_each a family of them."
         return Group("Asset", text, (*rows, *self._own), alone=values.ASSET_FILE)
 
@@ -94,69 +88,47 @@ class Language:
     @cached_property
     def layer(self) -> Group:
         """Settings by kind: the defaults, or one profile."""
-        rows = (
-            keys.ENGINE,
-            Key("music", self.kind, "Settings of every music asset."),
-            Key("sfx", self.kind, "Settings of every sound effect."),
-        )
-        return Group("Layer", "Settings by kind: the defaults, or one profile.", rows, nullable=True)
+        music = Key("music", self.kind, "Settings of every music asset.")
+        sfx = Key("sfx", self.kind, "Settings of every sound effect.")
+        text = "Settings by kind: the defaults, or one profile."
+        return Group("Layer", text, (keys.ENGINE, music, sfx), nullable=True)
 
     @cached_property
     def shared(self) -> Group:
         """A file that manifests include: what a studio's projects have in common."""
-        rows = (
-            keys.CUESMITH,
-            keys.PROJECT_SEED,
-            keys.INCLUDE,
-            keys.DECLARATION,
-            Key(
-                "profiles",
-                MapOf(self.layer, nullable=True),
-                "[Named settings](#profiles), selected with `--profile`.",
-                example={"prototype": {"engine": "sketch"}},
-            ),
-            Key(
-                "defaults",
-                self.layer,
-                "[Settings](#defaults) for all assets of a kind.",
-                example={"sfx": {"loudness": "-23 LUFS"}},
-            ),
-            keys.POLICY,
+        profiles = Key(
+            "profiles",
+            MapOf(self.layer, nullable=True),
+            "[Named settings](#profiles), selected with `--profile`.",
+            example={"prototype": {"engine": "sketch"}},
         )
-        return Group("Shared", "A file that manifests include.", rows)
+        defaults = Key(
+            "defaults",
+            self.layer,
+            "[Settings](#defaults) for all assets of a kind.",
+            example={"sfx": {"loudness": "-23 LUFS"}},
+        )
+        first = (keys.CUESMITH, keys.PROJECT_SEED, keys.INCLUDE, keys.DECLARATION)
+        return Group("Shared", "A file that manifests include.", (*first, profiles, defaults, keys.POLICY))
+
+    def _assets(self, text: str) -> Key:
+        return Key("assets", ListOf(self.asset, 10**6), text, hint=keys.ASSETS_HINT, required=True)
 
     @cached_property
     def asset_file(self) -> Group:
         """A file of assets that a manifest lists."""
-        assets = Key(
-            "assets",
-            ListOf(self.asset, 10**6),
-            "Assets of the manifest that lists this file.",
-            hint=keys.ASSETS_HINT,
-            required=True,
-        )
+        assets = self._assets("Assets of the manifest that lists this file.")
         return Group("AssetFile", "A file of assets that a manifest lists.", (keys.CUESMITH, assets))
 
     @cached_property
     def manifest(self) -> Group:
         """A manifest: the project's name and the assets that its game needs."""
-        rows = (
-            keys.PROJECT,
-            keys.PROMOTION,
-            keys.EXPORTS,
-            Key(
-                "assets",
-                ListOf(self.asset, 10**6),
-                "The list of assets, and of [files](#assets-in-several-files) with more assets; `[]` for none.",
-                hint=keys.ASSETS_HINT,
-                required=True,
-            ),
+        assets = self._assets(
+            "The list of assets, and of [files](#assets-in-several-files) with more assets; `[]` for none."
         )
-        return Group(
-            "Manifest",
-            "A manifest: the project's name and the assets that its game needs.",
-            (*self.shared.keys, *rows),
-        )
+        text = "A manifest: the project's name and the assets that its game needs."
+        own = (keys.PROJECT, keys.PROMOTION, keys.EXPORTS, assets)
+        return Group("Manifest", text, (*self.shared.keys, *own))
 
 
 def _merged(brought: Iterable[tuple[str, tuple[Key, ...]]]) -> tuple[Key, ...]:

@@ -73,8 +73,6 @@ _YAML = re.compile(r"\.ya?ml$", re.IGNORECASE)
 _CHANNEL = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
 
-_NOTHING = ExportSettings()
-
 Loaded = tuple[Project, tuple[ReadFile, ...]]
 """A project and every file that it was read from."""
 
@@ -214,9 +212,7 @@ def _exports(main: Source) -> dict[str, ExportProfile]:
                 main.report.at(main.root, ("exports", name), found)
                 break
         size = keys.get("size")
-        profiles[name] = ExportProfile(
-            name, by_kind.get("music", _NOTHING), by_kind.get("sfx", _NOTHING), size and int(size)
-        )
+        profiles[name] = ExportProfile(name, by_kind, size and int(size))
     return profiles
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pipeline.errors import Problem
 from pipeline.licenses import LicenseDeclaration
@@ -218,8 +218,7 @@ class AssetSpec:
         return self.was[-1] if self.was else self.id
 
 
-@dataclass(frozen=True, slots=True)
-class ManifestText:
+class ManifestText(NamedTuple):
     """The bytes of a manifest, or of a file that it includes."""
 
     name: str
@@ -272,7 +271,7 @@ class ExportProfile:
     """Settings of exports for one platform."""
 
     name: str
-    music: ExportSettings
-    sfx: ExportSettings
+    settings: Mapping[str, ExportSettings]
+    """By kind."""
     size_bytes: int | None
     """The most that all sound files together may need."""

@@ -15,9 +15,8 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from pipeline.audio import Clip, Loop
+from pipeline.audio import Clip, Floats, Loop
 from pipeline.audio.decibel import amplitude, level
 from pipeline.errors import MasteringError
 from pipeline.manifest.spec import MasteringSpec
@@ -25,8 +24,6 @@ from pipeline.mastering.limiter import MARGIN_DB, RELEASE_S, apply_gain, limit_l
 from pipeline.mastering.loudness import BINS_PER_SECOND, Energies, energies
 from pipeline.mastering.shape import Shaped
 from pipeline.mastering.true_peak import Peaks, sample_peak
-
-Floats = npt.NDArray[np.float64]
 
 INTEGRATED_FROM_S = 3.0
 """Integrated loudness counts from this length on; below it, the loudest 400 ms count."""

@@ -21,12 +21,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import minimum_filter1d, uniform_filter1d
 
-from pipeline.audio import Clip, Loop, Samples
+from pipeline.audio import Clip, Floats, Loop, Samples
 from pipeline.audio.decibel import amplitude
 from pipeline.mastering.edits import ramp
 from pipeline.mastering.true_peak import Peaks, overs, peaks
 
-Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
 Positions = npt.NDArray[np.intp]
 _PeakList = tuple[Positions, Singles]

@@ -10,14 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.fft import rfft
 
-from pipeline.audio import Clip, Loop, Samples
+from pipeline.audio import Clip, Floats, Loop, Samples
 from pipeline.errors import MasteringError
 from pipeline.mastering.edits import pad_end, ramp
-
-Floats = npt.NDArray[np.float64]
 
 _BIN_S = 0.002
 _RHYTHM_S = 4.0

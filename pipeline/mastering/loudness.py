@@ -23,12 +23,11 @@ from pyloudnorm import IIRfilter
 from scipy.linalg.blas import sgemm
 from scipy.signal import lfilter
 
-from pipeline.audio import Clip, resample
+from pipeline.audio import Clip, Floats, resample
 from pipeline.audio.clip import BC, BL, BR, LFE, NAMED_MASKS, SL, SR
 from pipeline.audio.decibel import level_of_power
 from pipeline.errors import MasteringError
 
-Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
 Modes = npt.NDArray[np.complex128]
 

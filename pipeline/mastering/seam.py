@@ -18,10 +18,9 @@ import numpy.typing as npt
 from scipy.fft import irfft, next_fast_len, rfft
 from scipy.linalg import solve_toeplitz
 
-from pipeline.audio import Clip, Loop, Samples
+from pipeline.audio import Clip, Floats, Loop, Samples
 from pipeline.mastering.splice import RESOLUTIONS, Resolution, continuity
 
-Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.floating[Any]]
 
 _BEAT_HOP_S = 0.005

@@ -10,17 +10,15 @@ low weight by Student's t (Lange, Little and Taylor, "Robust Statistical Modelin
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy.fft import irfft, next_fast_len, rfft
 from scipy.signal import firwin, resample_poly
 
-from pipeline.audio import Samples
-
-Floats = npt.NDArray[np.float64]
+from pipeline.audio import Floats, Samples
 
 _DEGREES_OF_FREEDOM = 4.0
 """Degrees of freedom of the t distribution."""
@@ -38,8 +36,7 @@ _ORDERS_PER_WINDOW = 12
 """A window must be at least this many orders long for a usable model."""
 
 
-@dataclass(frozen=True, slots=True)
-class Resolution:
+class Resolution(NamedTuple):
     """A sample rate and a window at which both sides are compared."""
 
     rate_hz: float

@@ -7,7 +7,7 @@ moment, so that silence stays silent. A loop's mark wraps like the loop.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from pipeline.audio.decibel import amplitude, level
 from pipeline.manifest.spec import MasteringSpec
 from pipeline.mastering.gain import measure_levels, method_for, target_for
 from pipeline.mastering.shape import Shaped
-from pipeline.watermarks.protocol import Found, Watermarker
+from pipeline.watermarks.protocol import Found, Watermarker, WatermarkJson
 
 WINDOW_S = 20
 """Length that the networks get at once, so that memory does not grow with the sound."""
@@ -46,9 +46,7 @@ class Watermarking:
 
     watermarker: Watermarker
     message: int
-    strength: float
-    """Factor of the mark."""
-    facts: Mapping[str, Any]
+    facts: WatermarkJson
     """For the record of the step."""
 
 
@@ -61,7 +59,7 @@ def with_watermark(shaped: Shaped, spec: MasteringSpec, watermarking: Watermarki
     method = method_for(clip.seconds)
     gain = amplitude(target_for(method, spec) - measure_levels(clip, shaped.loop).by(method))
     heard = Clip(clip.samples * np.float32(gain), clip.rate)
-    mark = watermarking.strength * _mark(heard, shaped.loop, watermarking) / gain
+    mark = watermarking.facts["strength"] * _mark(heard, shaped.loop, watermarking) / gain
     below = level(_rms(mark) / _rms(clip.samples))
     step = {"step": "watermark", **watermarking.facts, "level_db": None if below is None else round(below, 1)}
     marked = Clip((clip.samples + mark).astype(np.float32), clip.rate)

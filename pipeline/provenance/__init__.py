@@ -17,6 +17,7 @@ from pipeline.provenance.records import TakeRecord as TakeRecord
 from pipeline.provenance.records import WaitingRow as WaitingRow
 from pipeline.provenance.records import disclosure as disclosure
 from pipeline.provenance.records import failures_of as failures_of
+from pipeline.provenance.records import manifest_facts as manifest_facts
 from pipeline.provenance.records import master_name as master_name
 from pipeline.provenance.records import master_record as master_record
 from pipeline.provenance.records import master_records as master_records

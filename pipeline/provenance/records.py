@@ -11,6 +11,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 from pipeline.generators.protocol import ModelInfo
 from pipeline.licenses import ModelLicense
+from pipeline.manifest.spec import Project, SourceRef
 from pipeline.store import ObjectJson, Store
 from pipeline.watermarks import FoundJson, WatermarkJson
 
@@ -269,6 +270,18 @@ def master_record(store: Store, digest: str) -> MasterRecord | None:
 def master_records(store: Store, digests: Iterable[str]) -> dict[str, MasterRecord]:
     """The record of each master that has one, by digest. Raises as `Store.get_record`."""
     return dict(store.get_records("masters", digests, MASTER_SCHEMA, MasterRecord))  # type: ignore[arg-type]
+
+
+def manifest_facts(project: Project, source: SourceRef, git: str | None) -> ManifestFacts:
+    """Where an asset of ``project`` is written; ``git`` is the commit."""
+    return ManifestFacts(
+        file=source.file,
+        line=source.line,
+        sha256=project.sha256,
+        project=project.name,
+        profile=project.profile,
+        git=git,
+    )
 
 
 def model_facts(engine: str, model: ModelInfo) -> ModelFacts:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.fft import irfft, next_fast_len, rfft
 
-from pipeline.audio import Clip, resample
+from pipeline.audio import Clip, Floats, resample
 
 _WAVE_HZ = 16_000
 _WAVE_S = 10.0
@@ -26,7 +26,6 @@ _OTHER_SOUND = 0.3
 _SIDE_ONLY = 0.05
 """If the mid signal has a lower share of the energy, the sound is in the side signal."""
 
-Floats = npt.NDArray[np.float64]
 Fingerprint = Floats
 """The first 10 s of a sound in mono at 16 kHz, of energy 1 (0 for silence); shape [samples]."""
 

@@ -48,19 +48,20 @@ class GateInput:
     rate_hz: int | None = None
     loop: Loop | None = None
     """The part that is meant to wrap."""
-    known_measurement: Measurement | None = None
-    """The measurement of ``clip``, if it exists already."""
-    known_seam: Seam | None = None
+    known: tuple[Measurement, Seam | None] | None = None
+    """What was measured of ``clip`` already, with the loop's seam."""
 
     @cached_property
     def measurement(self) -> Measurement:
         """Loudness, peaks and silence of the clip."""
-        return self.known_measurement or measure(self.clip)
+        return self.known[0] if self.known else measure(self.clip)
 
     @cached_property
     def seam(self) -> Seam | None:
         """The loop's seam; None for a sound that plays once."""
-        return self.known_seam or measure_seam(self.clip, self.loop) if self.loop else None
+        if self.loop is None:
+            return None
+        return (self.known and self.known[1]) or measure_seam(self.clip, self.loop)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.fft import rfft
 
-from pipeline.audio import Clip
-
-Floats = npt.NDArray[np.float64]
+from pipeline.audio import Clip, Floats
 
 _FRAME_S = 0.02
 _BANDS = 24

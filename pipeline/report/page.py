@@ -9,7 +9,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, FunctionLoader, Template
 from markupsafe import Markup
@@ -20,8 +20,7 @@ from pipeline.provenance import MasterRecord, master_name
 _HISTORY_WIDTH, _HISTORY_HEIGHT = 220.0, 64.0
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
+class Bar(NamedTuple):
     """One bar with its label and text; ``share`` is its length relative to the longest, 0 to 1."""
 
     label: str

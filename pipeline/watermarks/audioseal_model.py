@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 RATE_HZ = 16_000
 """The rate of AudioSeal's training data; since release 0.2 it converts no rates itself."""
-_LEAST_S = 0.1
+_LEAST_SAMPLES = RATE_HZ // 10
 """Shorter sounds get silence behind them: the networks need some frames."""
 
 
@@ -132,7 +132,7 @@ def _reproducible() -> Iterator[None]:
 def _batch(sound: Mono) -> torch.Tensor:
     """``sound`` as AudioSeal takes it, shape [1, 1, samples]."""
     tensor = torch.from_numpy(sound.copy())[None, None]
-    return torch.nn.functional.pad(tensor, (0, max(0, round(_LEAST_S * RATE_HZ) - tensor.shape[-1])))
+    return torch.nn.functional.pad(tensor, (0, max(0, _LEAST_SAMPLES - tensor.shape[-1])))
 
 
 class AudioSealWatermarker:

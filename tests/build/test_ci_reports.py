@@ -72,7 +72,10 @@ def test_annotations_beyond_githubs_limit_are_counted(count: int) -> None:
 def test_a_junit_report_counts_what_its_cases_say(
     rows: list[tuple[str, str, str | None, str | None]], project: str
 ) -> None:
-    cases = [Case(asset, name, failure, "generate", skipped) for asset, name, failure, skipped in rows]
+    cases = [
+        Case(asset, name, None if reason is None else ("generate", reason), skipped)
+        for asset, name, reason, skipped in rows
+    ]
     data = junit_xml(project, cases, 12.3456, {"version": "3"})
     suites = JUnitXml.fromroot(ElementTree.fromstring(data))
     [suite] = suites

@@ -177,7 +177,7 @@ def test_a_streaming_engine_refills_its_slots_until_the_end(project: QuickProjec
     source: OrderSource[TakeOrder] = OrderSource(receive, ask)
     events: list[Any] = []
     engine = Slots()
-    make_takes(TakeSession("toy", "cpu", False, "run", None), engine, project.store, source, events.append)
+    make_takes(TakeSession("cpu", "run", None, "toy"), engine, project.store, source, events.append)
     made = [event.item for event in events if isinstance(event, TakeMade)]
     assert sorted(made) == sorted(order.recipe.digest for order in orders)
     assert engine.together == [2] * 6 + [1]

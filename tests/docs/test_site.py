@@ -6,17 +6,17 @@ import functools
 import shutil
 import subprocess
 import sys
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from html.parser import HTMLParser
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from chromium import chromium
+from chromium import chromium_or_skip
+from loopback import LoopbackServer
 from markdown_it import MarkdownIt
 
 ROOT = Path(__file__).parents[2]
@@ -126,10 +126,8 @@ def test_a_broken_link_fails_the_site(tmp_path: Path, line: str, complaint: str)
 def address(site: Path) -> Iterator[str]:
     """The site, served on loopback."""
     handler = functools.partial(_Quiet, directory=str(site))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with LoopbackServer(handler) as server:
+        yield server.url
 
 
 class _Quiet(SimpleHTTPRequestHandler):
@@ -139,9 +137,7 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 @pytest.mark.browser
 def test_axe_finds_nothing_serious_in_the_site(address: str) -> None:
-    with chromium() as browser:
-        if browser is None:
-            pytest.skip("no Chromium here: make browser")
+    with chromium_or_skip() as browser:
         page = browser.new_page()
         for name, scheme in LOOKED_AT:
             page.emulate_media(color_scheme=scheme)
@@ -152,9 +148,7 @@ def test_axe_finds_nothing_serious_in_the_site(address: str) -> None:
 
 @pytest.mark.browser
 def test_a_browser_finds_words_in_the_site_and_asks_no_other_host(address: str) -> None:
-    with chromium() as browser:
-        if browser is None:
-            pytest.skip("no Chromium here: make browser")
+    with chromium_or_skip() as browser:
         page = browser.new_page(viewport={"width": 390, "height": 844})
         requested: list[str] = []
         page.on("request", lambda request: requested.append(request.url))

@@ -7,15 +7,15 @@ import json
 import shutil
 import subprocess
 import sys
-import threading
 import types
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from loopback import LoopbackServer
 from packs import build_looped, export, files_of, read_pack
 from quick import QuickProject
 from toys import WITH_MUSIC
@@ -462,13 +462,8 @@ class Wwise(BaseHTTPRequestHandler):
 def wwise() -> Iterator[tuple[str, type[Wwise]]]:
     old = {"severity": "Error", "message": "from yesterday", "time": 0, "messageId": "old"}
     handler = type("Handler", (Wwise,), {"objects": {}, "logged": [old]})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}/waapi", handler
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with LoopbackServer(handler) as server:
+        yield f"{server.url}/waapi", handler
 
 
 def run_wwise(folder: Path, url: str) -> subprocess.CompletedProcess[str]:

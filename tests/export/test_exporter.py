@@ -27,7 +27,6 @@ def engine_exporter(store: Store) -> Exporter:
 
     return Exporter(
         name="engine",
-        schema="cuesmith.engine/1",
         folder="exports/engine/sounds",
         ledger="exports/engine.json",
         replaced="exports/replaced",

@@ -85,6 +85,7 @@ def test_a_profile_of_the_manifest(project: QuickProject, tmp_path: Path) -> Non
         ),
         (("godot", "--to", "game", "--channel", "9"), 2, "the catalog has no version 9"),
         (("godot", "--to", "game", "--channel", "²"), 2, "unknown channel '²'"),
+        (("godot", "--to", "game", "--channel", "9" * 5000), 2, "unknown channel '999"),
         (
             ("godot", "--to", "game", "--profile", "console"),
             2,

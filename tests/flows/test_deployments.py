@@ -88,26 +88,34 @@ class Studio:
             return client.read_flow_run(started.id)
 
 
-@pytest.fixture(scope="module")
-def hook() -> Iterator[Webhook]:
+@pytest.fixture
+def webhook() -> Iterator[Webhook]:
     with Webhook() as hook:
         yield hook
 
 
 @pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory, prefect_server: str, hook: Webhook) -> Studio:
-    return Studio(tmp_path_factory.mktemp("studio") / "game", prefect_server, hook)
+def studio_hook() -> Iterator[Webhook]:
+    with Webhook() as hook:
+        yield hook
+
+
+@pytest.fixture(scope="module")
+def studio_once(
+    tmp_path_factory: pytest.TempPathFactory, prefect_server: str, studio_hook: Webhook
+) -> Studio:
+    return Studio(tmp_path_factory.mktemp("studio") / "game", prefect_server, studio_hook)
 
 
 @pytest.fixture
-def webhook(hook: Webhook, studio: Studio) -> Webhook:
-    """Where messages arrive; nothing did, and nothing is built."""
-    hook.received.clear()
-    shutil.rmtree(studio.outputs, ignore_errors=True)
-    return hook
+def studio(studio_once: Studio, studio_hook: Webhook) -> Studio:
+    """A studio that has built nothing yet."""
+    studio_hook.received.clear()
+    shutil.rmtree(studio_once.outputs, ignore_errors=True)
+    return studio_once
 
 
-def test_a_nightly_build_is_named_shown_and_told(studio: Studio, webhook: Webhook) -> None:
+def test_a_nightly_build_is_named_shown_and_told(studio: Studio, studio_hook: Webhook) -> None:
     before = {one.pid for one in psutil.Process().children(recursive=True)}
     run = studio.run("nightly", ONE + TWO)
     assert run.state is not None
@@ -132,13 +140,15 @@ def test_a_nightly_build_is_named_shown_and_told(studio: Studio, webhook: Webhoo
     assert "catalog version 1 is published" in by_key["cuesmith-build"].data
     assert by_key["cuesmith-changes"].data.count('"sound"') == 3
     assert "reports/000001/index.html" in by_key["cuesmith-report"].data
-    [(_, message)] = webhook.received
+    [(_, message)] = studio_hook.received
     assert message["text"] == "toys: catalog version 1 is published"
     assert {one.pid for one in psutil.Process().children(recursive=True)} == before
 
 
 @pytest.mark.slow
-def test_a_build_that_fails_in_part_or_whole_says_so_in_its_state(studio: Studio, webhook: Webhook) -> None:
+def test_a_build_that_fails_in_part_or_whole_says_so_in_its_state(
+    studio: Studio, studio_hook: Webhook
+) -> None:
     failed = studio.run("ci", FAILS)
     assert failed.state is not None
     assert failed.state.is_failed()
@@ -146,7 +156,7 @@ def test_a_build_that_fails_in_part_or_whole_says_so_in_its_state(studio: Studio
     partly = studio.run("ci", ONE + FAILS)
     assert partly.state is not None
     assert (partly.state.name, partly.state.is_completed()) == (PARTLY_FAILED, True)
-    first, second = (message for _, message in webhook.received)
+    first, second = (message for _, message in studio_hook.received)
     assert "Failed" in first["text"]
     assert "b/fails_01" in str(second["blocks"])
 

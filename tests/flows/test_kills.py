@@ -162,9 +162,14 @@ def own_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.fixture
+def victim(tmp_path: Path, own_server: Path) -> Victim:
+    """A build that starts a Prefect server of its own, below `own_server`."""
+    return Victim(tmp_path / "toys")
+
+
 @pytest.mark.slow
-def test_a_killed_build_takes_its_own_prefect_server_with_it(tmp_path: Path, own_server: Path) -> None:
-    victim = Victim(tmp_path / "toys")
+def test_a_killed_build_takes_its_own_prefect_server_with_it(victim: Victim) -> None:
     process = victim.start()
     victim.wait_for(takes=1)
     process.kill()
@@ -174,8 +179,9 @@ def test_a_killed_build_takes_its_own_prefect_server_with_it(tmp_path: Path, own
 
 
 @pytest.mark.slow
-def test_where_a_build_is_called_does_not_reach_its_processes(tmp_path: Path, own_server: Path) -> None:
-    victim = Victim(tmp_path / "toys")
+def test_where_a_build_is_called_does_not_reach_its_processes(
+    victim: Victim, tmp_path: Path, own_server: Path
+) -> None:
     stale = own_server / "cuesmith-prefect-killed"
     stale.mkdir()
     (stale / "lock").touch()
@@ -203,9 +209,8 @@ def assert_complete_without_prefect(victim: Victim, process: subprocess.Popen[by
 
 @pytest.mark.slow
 def test_a_private_prefect_server_that_ends_within_a_build_does_not_unmake_what_it_published(
-    tmp_path: Path, own_server: Path
+    victim: Victim,
 ) -> None:
-    victim = Victim(tmp_path / "toys")
     process = victim.start(TOY_SECONDS="0.1")
     victim.wait_for(takes=3)
     (server,) = [one for one in victim.running() if "flows.api_server" in one.cmdline()]
@@ -215,10 +220,7 @@ def test_a_private_prefect_server_that_ends_within_a_build_does_not_unmake_what_
 
 
 @pytest.mark.slow
-def test_a_prefect_server_of_the_persons_own_that_ends_within_a_build_does_not_either(
-    tmp_path: Path, own_server: Path
-) -> None:
-    victim = Victim(tmp_path / "toys")
+def test_a_prefect_server_of_the_persons_own_that_ends_within_a_build_does_not_either(victim: Victim) -> None:
     with temporary_settings({PREFECT_API_URL: None}), api.prefect_api() as url:
         process = victim.start(PREFECT_API_URL=url, TOY_SECONDS="0.1")
         victim.wait_for(takes=3, patience_s=180.0)
@@ -253,9 +255,8 @@ def test_a_temporary_folder_without_room_is_told_with_the_remedy(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_an_interrupt_at_the_terminal_reaches_every_process_and_ends_with_130(
-    tmp_path: Path, own_server: Path, number: int
+    victim: Victim, own_server: Path, number: int
 ) -> None:
-    victim = Victim(tmp_path / "toys")
     process = victim.start(TOY_SECONDS="0.3")
     victim.wait_for(takes=3)
     os.killpg(process.pid, number)

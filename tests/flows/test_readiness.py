@@ -107,7 +107,7 @@ def test_weights_that_nothing_asks_for_are_not_missed(bare: Bare) -> None:
 def test_a_device_that_is_not_here_is_told_before_prefect(
     bare: Bare, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.generators.audiocraft.engine._devices", lambda: {"cpu": "a processor"})
+    monkeypatch.setattr("pipeline.generators.devices.torch_devices", lambda: {"cpu": "a processor"})
     bare.write(NEURAL)
     _refused(bare.run("build", "-d", "cuda:1"), "device cuda:1 is not on this machine")
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from chromium import chromium
+from chromium import chromium_or_skip
 from playwright.sync_api import Browser, Page, expect
 from quick import QuickProject
 from report_page import find, open_master, open_page, sign_in
@@ -59,9 +59,7 @@ def run(project: QuickProject, *command: str, **environment: str) -> subprocess.
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        if found is None:
-            pytest.skip("no Chromium: install one, or name it in CHROMIUM (see `make browser`)")
+    with chromium_or_skip() as found:
         yield found
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import psutil
 import pytest
+from loopback import LoopbackServer
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from toys import ToyProject
 from typer.testing import CliRunner
@@ -120,27 +121,22 @@ def test_a_server_that_cannot_be_reached_is_told_with_the_reason(
 @pytest.fixture
 def answering() -> Iterator[Callable[..., str]]:
     """Start a server that answers every request with an error's HTTP status, or with a text; returns the URL."""
-    servers: list[HTTPServer] = []
+    with contextlib.ExitStack() as servers:
 
-    def start(status: int, text: str = "") -> str:
-        def answer_with_text(self: BaseHTTPRequestHandler) -> None:
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write(text.encode())
+        def start(status: int, text: str = "") -> str:
+            def answer_with_text(self: BaseHTTPRequestHandler) -> None:
+                self.send_response(status)
+                self.end_headers()
+                self.wfile.write(text.encode())
 
-        answer = {
-            "do_GET": answer_with_text if text else lambda self: self.send_error(status),
-            "log_message": lambda *words: None,
-        }
-        server = HTTPServer(("127.0.0.1", 0), type("Answer", (BaseHTTPRequestHandler,), answer))
-        servers.append(server)
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        return f"http://127.0.0.1:{server.server_port}/api"
+            answer = {
+                "do_GET": answer_with_text if text else lambda self: self.send_error(status),
+                "log_message": lambda *words: None,
+            }
+            handler = type("Answer", (BaseHTTPRequestHandler,), answer)
+            return f"{servers.enter_context(LoopbackServer(handler)).url}/api"
 
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+        yield start
 
 
 def test_a_server_that_wants_a_key_or_has_another_service_is_told_apart(
@@ -285,6 +281,6 @@ def test_an_engine_that_cannot_be_opened_early_is_told_when_it_is_needed(
     with warm_workers(prepare(toys.manifest, str(toys.outputs)), ("cpu",)) as warm:
         worker = warm.take("cpu", 1)
     assert worker is not None
-    worker.send(TakeSession("toy", "cpu", False, "run", None))
+    worker.send(TakeSession("cpu", "run", None, "toy"))
     assert worker.receive() == Broken("the toy is locked; unlock it", MachineError.exit_code)
     worker.stop()

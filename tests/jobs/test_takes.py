@@ -70,7 +70,7 @@ def _make(store: Store, engine: Engine, orders: Sequence[TakeOrder]) -> list[Eve
     messages: list[Give | EndSession] = [EndSession(), Give(tuple(orders))]
     source: OrderSource[TakeOrder] = OrderSource(messages.pop, lambda wants: None)
     events: list[Any] = []
-    make_takes(TakeSession("fake", "cpu", False, "run", None), engine, store, source, events.append)
+    make_takes(TakeSession("cpu", "run", None, "fake"), engine, store, source, events.append)
     order = [one.recipe.digest for one in orders]
     outcomes = [event for event in events if isinstance(event, TakeMade | Failed)]
     return sorted(outcomes, key=lambda event: order.index(event.item))

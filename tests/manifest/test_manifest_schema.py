@@ -176,29 +176,29 @@ def test_editor_and_loader_agree_on_a_key(key: str, judged: Judge) -> None:
     assert problems if project is None else project.assets
 
 
-IDS = [
-    "sfx/door",
-    "sfx/{x}/a",
-    "{x}",
-    "{x}{x}.{x}",
-    "_a/b.c-",
-    "sfx/wet door",
-    "sfx//door",
-    "/sfx",
-    "sfx/",
-    "sfx/-door",
-    "sfx/.door",
-    "sfx/door.",
-    "{x}.",
-    "{y}",
-    "{x",
-    "caf\u00e9",
-    "",
-    " a",
-]
-
-
-@pytest.mark.parametrize("text", IDS)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sfx/door",
+        "sfx/{x}/a",
+        "{x}",
+        "{x}{x}.{x}",
+        "_a/b.c-",
+        "sfx/wet door",
+        "sfx//door",
+        "/sfx",
+        "sfx/",
+        "sfx/-door",
+        "sfx/.door",
+        "sfx/door.",
+        "{x}.",
+        "{y}",
+        "{x",
+        "caf\u00e9",
+        "",
+        " a",
+    ],
+)
 def test_editor_and_loader_agree_on_an_id(text: str, judged: Judge) -> None:
     family = ", for_each: {x: [p, q]}" if "{x}" in text else ""
     asset = f"{{id: '{text}', kind: sfx, prompt: x, duration: 9{family}}}"
@@ -206,19 +206,19 @@ def test_editor_and_loader_agree_on_an_id(text: str, judged: Judge) -> None:
     assert any(".id: " in line for line in problems) if project is None else project.assets
 
 
-HEADS = [
-    *(f"{key}:" for key in ("include", "defaults", "profiles", "seed", "colour")),
-    *(f"{key}: {{music: , sfx: }}" for key in ("defaults", "profiles")),
-    "profiles: {p: {sfx: }}",
-    "profiles: {p: {engine: }}",
-    "defaults: {sfx: {sampling: }}",
-    "defaults: {music: {quality: }}",
-    "seed: '7'",
-    "seed: '7.5'",
-]
-
-
-@pytest.mark.parametrize("key", HEADS)
+@pytest.mark.parametrize(
+    "key",
+    [
+        *(f"{key}:" for key in ("include", "defaults", "profiles", "seed", "colour")),
+        *(f"{key}: {{music: , sfx: }}" for key in ("defaults", "profiles")),
+        "profiles: {p: {sfx: }}",
+        "profiles: {p: {engine: }}",
+        "defaults: {sfx: {sampling: }}",
+        "defaults: {music: {quality: }}",
+        "seed: '7'",
+        "seed: '7.5'",
+    ],
+)
 @pytest.mark.parametrize("start", ["cuesmith: 1\nproject: game", "cuesmith: '1'\nproject: '1.5'"])
 def test_editor_and_loader_agree_on_a_head(start: str, key: str, judged: Judge) -> None:
     text = f"{start}\n{key}\nassets: []\n"

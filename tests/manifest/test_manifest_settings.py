@@ -8,7 +8,7 @@ import pytest
 from manifest_texts import Load
 
 from manifests import load
-from pipeline.generators.audiocraft.manifest_keys import SamplingKeys, keys_of
+from pipeline.generators.audiocraft.manifest_keys import keys_of
 from pipeline.manifest import Project
 from pipeline.manifest.spec import DeliverySpec, MasteringSpec
 
@@ -27,7 +27,7 @@ def test_built_in_settings_are_those_of_the_handbook(loaded: Load) -> None:
     )
     for asset in (music, sfx):
         assert asset.delivery == DeliverySpec(("wav",), "24")
-        assert keys_of(asset).sampling == SamplingKeys()
+        assert keys_of(asset).sampling == {}
         assert (asset.engine, asset.model, asset.license) == ("sketch", None, "any")
         assert (asset.variations, asset.candidates, asset.seed, asset.tags) == (1, 1, 0, ())
         assert (asset.loop, asset.lock, keys_of(asset).extend) == (False, False, False)
@@ -101,7 +101,7 @@ def test_sampling_and_fade_are_laid_key_by_key(loaded: Load) -> None:
         - {id: m, kind: music, prompt: a, duration: 20, sampling: {cfg: 4}, fade: {out: 3s}}
         """
     asset = loaded(text).assets[0]
-    assert keys_of(asset).sampling == SamplingKeys(top_k=50, cfg=4.0)
+    assert keys_of(asset).sampling == {"top_k": 50, "cfg": 4.0}
     assert (asset.mastering.fade_in_s, asset.mastering.fade_out_s) == (1.0, 3.0)
 
 

@@ -1,26 +1,23 @@
 """A second labelled set, kept apart: families, seeds, rates and faults on which no gate was tuned."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.signal import butter, lfilter, sosfilt
 
 from pipeline.audio import Clip, Loop
+from pipeline.quality import GateInput
 
 Wave = np.ndarray
 Random = np.random.Generator
 
 
-@dataclass(frozen=True)
-class Labelled:
+@dataclass(frozen=True, eq=False)
+class Labelled(GateInput):
     """A sound with the gate that must close on it; None where all must stay open."""
 
-    clip: Clip
-    fault: str | None
-    loop: Loop | None = None
-    requested_s: float | None = None
-    rate_hz: int | None = None
+    fault: str | None = field(default=None, kw_only=True)
 
 
 def pluck(random: Random, rate: int) -> Wave:
@@ -125,8 +122,8 @@ def good(number: int) -> Labelled:
     random, rate = np.random.default_rng(770_000 + number), RATES[number % 4]
     if number % 8 == 7:
         ring = _clip(np.roll(_ring(random, rate), int(random.integers(3 * rate))), rate)
-        return Labelled(ring, None, (0, ring.length))
-    return Labelled(_clip(_sound(random, number, rate), rate), None, rate_hz=rate)
+        return Labelled(ring, loop=Loop(0, ring.length))
+    return Labelled(_clip(_sound(random, number, rate), rate), rate_hz=rate)
 
 
 def broken(number: int) -> Labelled:
@@ -153,13 +150,13 @@ def broken(number: int) -> Labelled:
         wave[:fade] *= np.linspace(1, 0, fade) ** 2
         wave[fade : fade + len(rest)] = 0
     elif fault == "too short":
-        return Labelled(_clip(wave[: round(random.uniform(0.0005, 0.009) * rate)], rate), fault)
+        return Labelled(_clip(wave[: round(random.uniform(0.0005, 0.009) * rate)], rate), fault=fault)
     elif fault == "too long":
-        return Labelled(_clip(wave, rate), fault, requested_s=len(wave) / rate / random.uniform(1.6, 4))
+        return Labelled(_clip(wave, rate), fault=fault, requested_s=len(wave) / rate / random.uniform(1.6, 4))
     elif fault == "wrong rate":
         other = RATES[(number // 10 + 1) % 4]
-        return Labelled(_clip(wave, rate), fault, rate_hz=other)
+        return Labelled(_clip(wave, rate), fault=fault, rate_hz=other)
     else:
         ring = _clip(_ring(random, rate)[: 3 * rate - int(random.integers(rate // 100, rate))], rate)
-        return Labelled(ring, fault, (0, ring.length))
-    return Labelled(_clip(wave, rate), fault)
+        return Labelled(ring, loop=Loop(0, ring.length), fault=fault)
+    return Labelled(_clip(wave, rate), fault=fault)

@@ -10,18 +10,15 @@ import numpy as np
 from studio_synthesis import Random, Wave, coded, colour, sine, times, unit
 
 from pipeline.audio import Clip, Loop, resample
+from pipeline.quality import GateInput
 
 
-@dataclass(frozen=True)
-class Sound:
+@dataclass(frozen=True, eq=False)
+class Sound(GateInput):
     """A sound with its label; ``fault`` is None where nothing is wrong."""
 
-    clip: Clip
-    base: str
+    base: str = ""
     fault: str | None = None
-    loop: Loop | None = None
-    requested_s: float | None = None
-    rate_hz: int | None = None
     kind: str = "sfx"
     other: Clip | None = None
     """An earlier variation of the same asset."""

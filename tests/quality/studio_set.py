@@ -49,7 +49,7 @@ def _base(random: Random, name: str, sealed: bool) -> Sound:
         wave = np.concatenate([wave, wave * random.uniform(0.5, 1)])
     level = 1.0 if name in {"quiet whisper", "loud master"} else 10 ** (-random.uniform(0, 18) / 20)
     samples = np.ascontiguousarray(wave * level, np.float32)
-    return Sound(Clip(samples, rate), name, rate_hz=rate if random.random() < 0.5 else None)
+    return Sound(Clip(samples, rate), base=name, rate_hz=rate if random.random() < 0.5 else None)
 
 
 @cache

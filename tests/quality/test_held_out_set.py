@@ -5,11 +5,11 @@ from functools import cache
 import pytest
 from held_out_sounds import FAULTS, Labelled, broken, good
 
-from pipeline.quality import GateInput, QualityReport, limits_of, score
+from pipeline.quality import QualityReport, limits_of, score
 
 
 def judge(sound: Labelled) -> QualityReport:
-    return score(GateInput(sound.clip, sound.requested_s, sound.rate_hz, sound.loop), limits_of("sfx"))
+    return score(sound, limits_of("sfx"))
 
 
 @cache

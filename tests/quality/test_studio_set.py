@@ -4,12 +4,11 @@ import pytest
 from studio_faults import Sound
 from studio_set import broken, good
 
-from pipeline.quality import GateInput, duplicate, fingerprint, limits_of, score
+from pipeline.quality import duplicate, fingerprint, limits_of, score
 
 
 def closed(sound: Sound) -> set[str]:
-    judged = GateInput(sound.clip, sound.requested_s, sound.rate_hz, sound.loop)
-    report = score(judged, limits_of(sound.kind))  # type: ignore[arg-type]
+    report = score(sound, limits_of(sound.kind))  # type: ignore[arg-type]
     names = {failure.name for failure in report.failures}
     if sound.other is None:
         return names

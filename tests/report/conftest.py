@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from chromium import chromium
+from chromium import chromium_or_skip
 from hostile import PROMPTS
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from quick import QuickProject
@@ -76,9 +76,7 @@ def served(project: QuickProject) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        if found is None:
-            pytest.skip("no Chromium: install one, or name it in CHROMIUM (see `make browser`)")
+    with chromium_or_skip() as found:
         yield found
 
 

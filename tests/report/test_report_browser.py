@@ -30,13 +30,8 @@ window.fetch = async (address, options) => {
 """
 
 
-def _open(page: Page, report: Report) -> Page:
-    assert report.path is not None
-    return open_page(page, report.path.as_uri())
-
-
 def _open_at_first_effect(page: Page, report: Report) -> None:
-    find(_open(page, report), "sfx/")
+    find(open_page(page, report), "sfx/")
     page.keyboard.press("Home")
 
 
@@ -59,7 +54,7 @@ def _position(page: Page) -> float:
 
 
 def test_the_report_opens_from_disk_with_only_the_rows_in_view(page: Page, report: Report) -> None:
-    _open(page, report)
+    open_page(page, report)
     assert report.masters > 50
     expect(page.locator("#shown")).to_have_text(f"{report.masters} masters")
     assert 5 < page.locator(".row").count() < 40
@@ -67,7 +62,7 @@ def test_the_report_opens_from_disk_with_only_the_rows_in_view(page: Page, repor
 
 
 def test_space_plays_a_loop_in_memory_and_again_pauses(page: Page, report: Report) -> None:
-    open_master(_open(page, report), "music/loop")
+    open_master(open_page(page, report), "music/loop")
     page.keyboard.press("Space")
     expect(page.locator(DETAIL)).to_have_attribute("data-playing", "running")
     _wait_for_position(page, r"0\.[2-9]|[1-9]")
@@ -76,7 +71,7 @@ def test_space_plays_a_loop_in_memory_and_again_pauses(page: Page, report: Repor
 
 
 def test_a_loop_wraps_at_its_end_and_goes_on(page: Page, report: Report) -> None:
-    open_master(_open(page, report), "music/loop")
+    open_master(open_page(page, report), "music/loop")
     page.keyboard.press("Space")
     _wait_for_position(page, r"1\.")
     _wait_for_position(page, r"0\.[0-4]")
@@ -84,7 +79,7 @@ def test_a_loop_wraps_at_its_end_and_goes_on(page: Page, report: Report) -> None
 
 
 def test_a_one_shot_from_disk_plays_from_the_store(page: Page, report: Report) -> None:
-    open_master(_open(page, report), "sfx/long")
+    open_master(open_page(page, report), "sfx/long")
     page.keyboard.press("Space")
     expect(page.locator(DETAIL)).to_have_attribute("data-playing", "element")
     _wait_for_position(page, r"0\.[2-9]|[1-9]")
@@ -100,7 +95,7 @@ def test_what_is_missing_beside_the_page_is_told_with_what_to_do(
     page = context.new_page()
     wrong: list[str] = []
     page.on("pageerror", lambda error: wrong.append(str(error)))
-    open_master(_open(page, report), "sfx/long")
+    open_master(open_page(page, report), "sfx/long")
     page.keyboard.press("Space")
     expect(page.locator("#detail .transport .note")).to_contain_text("is missing, damaged")
     expect(page.locator("#detail .primary")).to_have_text("Play")
@@ -120,7 +115,7 @@ def test_a_page_that_may_not_play_sound_says_so(page: Page, report: Report) -> N
         AudioContext.prototype.resume = refuse;
         """
     )
-    _open(page, report)
+    open_page(page, report)
     for name in ("sfx/long", "sfx/door"):
         open_master(page, name)
         page.keyboard.press("Space")
@@ -129,7 +124,7 @@ def test_a_page_that_may_not_play_sound_says_so(page: Page, report: Report) -> N
 
 
 def test_variations_play_in_turn(page: Page, report: Report) -> None:
-    open_master(_open(page, report), "sfx/steps")
+    open_master(open_page(page, report), "sfx/steps")
     page.keyboard.press("v")
     for number in (1, 2, 3, 1):
         expect(page.locator("#detail-name")).to_contain_text(f"steps_{number:02d}", timeout=8000)
@@ -137,7 +132,7 @@ def test_variations_play_in_turn(page: Page, report: Report) -> None:
 
 
 def test_b_switches_to_the_earlier_version_without_stopping(page: Page, report: Report) -> None:
-    open_master(_open(page, report), "sfx/door")
+    open_master(open_page(page, report), "sfx/door")
     page.keyboard.press("Space")
     _wait_for_position(page, r"0\.[2-9]|[1-9]")
     before = _position(page)
@@ -154,7 +149,7 @@ def test_b_switches_to_the_earlier_version_without_stopping(page: Page, report: 
 
 
 def test_search_badges_and_kind_narrow_the_list(page: Page, report: Report) -> None:
-    _open(page, report)
+    open_page(page, report)
     page.keyboard.press("/")
     page.keyboard.type("gravel")
     page.keyboard.press("Escape")
@@ -169,7 +164,7 @@ def test_search_badges_and_kind_narrow_the_list(page: Page, report: Report) -> N
 
 
 def test_a_column_sorts_both_ways(page: Page, report: Report) -> None:
-    _open(page, report)
+    open_page(page, report)
     page.click("[data-order=seconds]")
     expect(page.locator(".row .name").first).to_have_text("sfx/long_01")
     page.click("[data-order=seconds]")
@@ -177,7 +172,7 @@ def test_a_column_sorts_both_ways(page: Page, report: Report) -> None:
 
 
 def test_the_far_end_of_the_list_is_reached_by_key(page: Page, report: Report) -> None:
-    _open(page, report)
+    open_page(page, report)
     page.keyboard.press("End")
     expect(page.locator(".row[aria-selected=true] .name")).to_have_text("sfx/steps_03")
     chosen = page.locator("#list").get_attribute("aria-activedescendant")
@@ -187,7 +182,7 @@ def test_the_far_end_of_the_list_is_reached_by_key(page: Page, report: Report) -
 def test_a_decision_by_key_is_kept_over_a_reload_and_exported(
     page: Page, report: Report, project: QuickProject, tmp_path: Path
 ) -> None:
-    open_master(_open(page, report), "sfx/door")
+    open_master(open_page(page, report), "sfx/door")
     page.keyboard.press("c")
     page.keyboard.type("lovely")
     page.keyboard.press("Escape")
@@ -213,9 +208,9 @@ def test_a_decision_by_key_is_kept_over_a_reload_and_exported(
 def test_two_tabs_of_a_report_lose_none_of_their_decisions(
     page: Page, context: BrowserContext, report: Report
 ) -> None:
-    other = _open(context.new_page(), report)
+    other = open_page(context.new_page(), report)
     page.bring_to_front()
-    open_master(_open(page, report), "sfx/door")
+    open_master(open_page(page, report), "sfx/door")
     page.keyboard.press("a")
     _name(page, "Ada")
     expect(page.locator("#export")).to_have_text("Export 1 decision")
@@ -230,7 +225,7 @@ def test_two_tabs_of_a_report_lose_none_of_their_decisions(
 
 
 def test_a_file_speaks_for_the_person_who_decided(page: Page, report: Report, tmp_path: Path) -> None:
-    open_master(_open(page, report), "sfx/door")
+    open_master(open_page(page, report), "sfx/door")
     page.keyboard.press("a")
     _name(page, "Ada")
     _sign_in(page, "Łukasz Ż")
@@ -249,7 +244,7 @@ def test_a_file_speaks_for_the_person_who_decided(page: Page, report: Report, tm
 
 
 def test_nothing_is_decided_behind_a_dialog_or_by_leaving_it(page: Page, report: Report) -> None:
-    open_master(_open(page, report), "sfx/door")
+    open_master(open_page(page, report), "sfx/door")
     page.keyboard.press("a")
     page.fill("#name", "Ada")
     page.keyboard.press("Escape")
@@ -302,7 +297,7 @@ def test_a_browser_that_keeps_nothing_is_told_to_export(page: Page, report: Repo
     page.add_init_script(
         "Object.defineProperty(window, 'localStorage', { get() { throw new Error('denied'); } });"
     )
-    open_master(_open(page, report), "sfx/door")
+    open_master(open_page(page, report), "sfx/door")
     page.keyboard.press("a")
     _name(page, "Ada")
     expect(page.locator("#export")).to_have_text("Export 1 decision")
@@ -313,7 +308,7 @@ def test_what_is_said_of_a_candidate_stands_as_such(page: Page, project: QuickPr
     project.say("approve", project.row("sfx/door"))
     project.manifest.write_text(project.manifest.read_text().replace("an iron door", "a tin door"))
     project.build()
-    open_master(_open(page, write_report(project.store)), "sfx/door")
+    open_master(open_page(page, write_report(project.store)), "sfx/door")
     page.keyboard.press("b")
     page.keyboard.press("r")
     _name(page, "Ada")
@@ -324,7 +319,7 @@ def test_what_is_said_of_a_candidate_stands_as_such(page: Page, project: QuickPr
 
 def test_fifty_hostile_prompts_show_as_text_and_run_nothing(page: Page, report: Report) -> None:
     assert len(PROMPTS) == len(set(PROMPTS)) == 50
-    _open(page, report)
+    open_page(page, report)
     shown: set[str] = set()
     find(page, "hostile/")
     page.keyboard.press("Home")
@@ -418,7 +413,7 @@ def test_axe_finds_nothing_serious(browser: Browser, report: Report, scheme: Any
     context = browser.new_context(
         viewport={"width": 1440, "height": 900}, color_scheme=scheme, bypass_csp=True
     )
-    page = _open(context.new_page(), report)
+    page = open_page(context.new_page(), report)
     open_master(page, "sfx/door")
     find(page, "")
     found = Axe().run(page).response["violations"]
@@ -430,7 +425,7 @@ def test_axe_finds_nothing_serious(browser: Browser, report: Report, scheme: Any
 
 def test_a_phone_shows_list_and_master_without_sideways_scrolling(browser: Browser, report: Report) -> None:
     context = browser.new_context(viewport={"width": 360, "height": 740}, has_touch=True)
-    page = _open(context.new_page(), report)
+    page = open_page(context.new_page(), report)
     width = "document.documentElement.scrollWidth"
     assert page.evaluate(width) <= 360
     page.locator(".row .name").first.tap()

@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
 from quick import QuickProject
-from report_page import find, open_master, open_page, sign_in
+from report_page import find, open_master, open_page
 
 from pipeline.catalog import Reviews
 from pipeline.report import write_report
@@ -21,19 +21,12 @@ def said(project: QuickProject, since: int = 2) -> list[tuple[str, str]]:
     return [(event.action, event.name) for event in Reviews(project.store).events()[since:]]
 
 
-def disk_page(project: QuickProject, number: int | None = None) -> str:
-    path = write_report(project.store, number).path
-    assert path is not None
-    return path.as_uri()
-
-
 def test_several_are_selected_by_mouse_and_keys_and_decided_in_one_request(
     page: Page, served: str, project: QuickProject
 ) -> None:
     posts: list[Request] = []
     page.on("request", lambda request: posts.append(request) if request.method == "POST" else None)
-    find(open_page(page, served), "sfx/")
-    sign_in(page, "Ada")
+    find(open_page(page, served, by="Ada"), "sfx/")
     rows = page.locator(".row .name")
     rows.nth(0).click()
     rows.nth(3).click(modifiers=["Shift"])
@@ -63,8 +56,7 @@ def test_several_are_selected_by_mouse_and_keys_and_decided_in_one_request(
 def test_all_shown_and_all_variations_and_many_ask_first(
     page: Page, served: str, project: QuickProject
 ) -> None:
-    open_master(open_page(page, served), "steps_02")
-    sign_in(page, "Ada")
+    open_master(open_page(page, served, by="Ada"), "steps_02")
     page.get_by_role("button", name="Select all 3 variations").click()
     expect(page.locator("#batch-count")).to_have_text("3 selected, 2 not in the list")
     page.click("[data-batch=lock]")
@@ -94,16 +86,14 @@ def test_quarantined_masters_are_left_out_of_a_batch(page: Page, project: QuickP
         + "  - {id: sfx/hushed, kind: sfx, prompt: silence, duration: 1s, quality: {silence: 0 LUFS}}\n"
     )
     project.build()
-    find(open_page(page, disk_page(project)), "sfx/")
-    sign_in(page, "Ada")
+    find(open_page(page, write_report(project.store), by="Ada"), "sfx/")
     expect(page.locator(".badge.quarantined").first).to_be_visible()
     page.click("#approve-shown")
     expect(page.locator("#toast")).to_contain_text("1 quarantined left out")
 
 
 def test_undo_by_key_steps_back_and_overrules_nobody(page: Page, served: str, project: QuickProject) -> None:
-    open_master(open_page(page, served), "sfx/")
-    sign_in(page, "Ada")
+    open_master(open_page(page, served, by="Ada"), "sfx/")
     page.keyboard.press("a")
     expect(page.locator("#toast")).to_contain_text("Approved sfx/door_01")
     page.keyboard.press("r")
@@ -127,8 +117,7 @@ def test_undo_by_key_steps_back_and_overrules_nobody(page: Page, served: str, pr
 
 
 def test_a_reroll_is_a_state_of_its_own_a_lock_forbids_it_and_clear_ends_it(page: Page, served: str) -> None:
-    open_master(open_page(page, served), "sfx/door")
-    sign_in(page, "Ada")
+    open_master(open_page(page, served, by="Ada"), "sfx/door")
     expect(page.locator("[data-action=clear]")).to_be_hidden()
     page.click("[data-action=reroll]")
     expect(page.locator("#detail .badge.reroll")).to_have_text("re-roll")
@@ -149,7 +138,7 @@ def test_a_reroll_is_a_state_of_its_own_a_lock_forbids_it_and_clear_ends_it(page
 
 
 def test_a_page_from_disk_undoes_what_is_not_exported(page: Page, project: QuickProject) -> None:
-    find(open_page(page, disk_page(project)), "sfx/steps")
+    find(open_page(page, write_report(project.store)), "sfx/steps")
     page.keyboard.press("Control+a")
     page.click("[data-batch=reroll]")
     page.fill("#name", "Ada")
@@ -166,8 +155,7 @@ def test_an_open_page_says_that_a_version_is_published_and_asks_about_replaced_t
 ) -> None:
     # The browser logs the answer 409 as an error.
     page = context.new_page()
-    open_master(open_page(page, served), "sfx/door")
-    sign_in(page, "Ada")
+    open_master(open_page(page, served, by="Ada"), "sfx/door")
     page.keyboard.press("r")
     expect(page.locator("#toast")).to_contain_text("Rejected sfx/door_01")
     old = project.row("sfx/door")
@@ -195,7 +183,7 @@ def test_an_open_page_says_that_a_version_is_published_and_asks_about_replaced_t
 
 def test_an_old_page_from_disk_sees_the_newer_one_beside_it(page: Page, project: QuickProject) -> None:
     write_report(project.store)
-    open_page(page, disk_page(project, 1))
+    open_page(page, write_report(project.store, 1))
     expect(page.locator("#newer")).to_have_text("Version 2 is published: open it")
     page.click("#newer a")
     expect(page.locator("h1")).to_contain_text("version 2")
@@ -241,8 +229,7 @@ def test_axe_finds_nothing_serious_in_bar_confirmation_and_question(
 ) -> None:
     viewport: Any = {"width": size[0], "height": size[1]}
     context = browser.new_context(viewport=viewport, color_scheme=scheme, bypass_csp=True)
-    page = open_page(context.new_page(), disk_page(project, 1))
-    sign_in(page, "Ada")
+    page = open_page(context.new_page(), write_report(project.store, 1), by="Ada")
     open_master(page, "sfx/door")
     page.keyboard.press("a")
     page.click("#clear")
@@ -262,8 +249,7 @@ def test_what_another_person_decided_unseen_is_asked_about(
     context: BrowserContext, served: str, project: QuickProject
 ) -> None:
     page = context.new_page()
-    find(open_page(page, served), "sfx/")
-    sign_in(page, "Ada")
+    find(open_page(page, served, by="Ada"), "sfx/")
     page.route("**/api/standing*", lambda route: route.abort("aborted"))
     project.say("reject", project.row("sfx/door"), by="Bo")
     page.keyboard.press("Control+a")
@@ -287,8 +273,9 @@ def test_decisions_of_a_page_that_may_no_longer_write_are_saved_by_the_new_link(
     context: BrowserContext, served: str, project: QuickProject
 ) -> None:
     page = context.new_page()
-    open_master(open_page(page, f"{served.partition('#')[0]}#token=of-an-earlier-server"), "sfx/door")
-    sign_in(page, "Ada")
+    open_master(
+        open_page(page, f"{served.partition('#')[0]}#token=of-an-earlier-server", by="Ada"), "sfx/door"
+    )
     page.keyboard.press("a")
     expect(page.locator("#unsaved")).to_contain_text("this page may not write. Open the link")
     expect(page.locator("#export")).to_have_text("Export 1 decision")

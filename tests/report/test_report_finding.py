@@ -11,7 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from quick import QuickProject
-from report_page import review_server
+from report_page import open_page, path_of, review_server
 from toys import WITH_MUSIC
 
 from pipeline.report import Report, write_report
@@ -72,14 +72,7 @@ def phone(browser: Browser) -> Iterator[BrowserContext]:
 
 
 def _address(report: Report, hash_: str = "") -> str:
-    assert report.path is not None
-    return report.path.as_uri() + hash_
-
-
-def _open(page: Page, address: str) -> Page:
-    page.goto(address)
-    expect(page.locator("html")).to_have_attribute("data-ready", "true")
-    return page
+    return path_of(report).as_uri() + hash_
 
 
 def _resize(page: Page, size: tuple[int, int]) -> None:
@@ -118,7 +111,7 @@ def test_the_first_screen_has_search_rows_and_player_and_axe_finds_nothing_serio
     context = browser.new_context(
         viewport={"width": DESK[0], "height": DESK[1]}, bypass_csp=True, reduced_motion="reduce"
     )
-    page = _open(context.new_page(), _address(report))
+    page = open_page(context.new_page(), _address(report))
     assert _rows_in_view(page) >= 8
     expect(page.locator("#detail .transport button.primary")).to_be_in_viewport(ratio=1)
     expect(page.locator("#charts, #differences").locator("visible=true")).to_have_count(0)
@@ -150,7 +143,7 @@ def test_the_first_screen_has_search_rows_and_player_and_axe_finds_nothing_serio
 def test_the_status_line_counts_each_sound_once_and_its_panels_stay_as_they_were(
     page: Page, report: Report
 ) -> None:
-    _open(page, _address(report))
+    open_page(page, _address(report))
     line = page.locator(".status p")
     expect(line).to_contain_text("20 masters of 6 assets")
     expect(line).to_contain_text("2 quarantined")
@@ -176,7 +169,7 @@ def test_the_status_line_counts_each_sound_once_and_its_panels_stay_as_they_were
 
 
 def test_hear_them_plays_the_first_and_moves_the_focus(page: Page, report: Report) -> None:
-    _open(page, _address(report))
+    open_page(page, _address(report))
     page.click("[data-hear]")
     expect(page.locator("#detail-name")).to_have_text("sfx/door_01")
     expect(page.locator("#detail .quarantine")).to_be_visible()
@@ -191,7 +184,7 @@ def test_hear_them_plays_the_first_and_moves_the_focus(page: Page, report: Repor
 def test_filters_and_the_open_sound_are_in_the_address_and_back_and_forward_lead_to_them(
     page: Page, report: Report
 ) -> None:
-    _open(page, _address(report))
+    open_page(page, _address(report))
     assert "#" not in page.url
     page.keyboard.press("/")
     page.keyboard.type("oak -door")
@@ -213,7 +206,7 @@ def test_filters_and_the_open_sound_are_in_the_address_and_back_and_forward_lead
     expect(page.locator("#search")).to_have_value("")
     page.go_forward()
     expect(page.locator("#search")).to_have_value("oak -door")
-    other = _open(page.context.new_page(), link)
+    other = open_page(page.context.new_page(), link)
     expect(other.locator("#detail-name")).to_have_text("sfx/steps_03")
     expect(other.locator("#shown")).to_contain_text("14 of ")
     expect(other.locator("[data-badge=unreviewed]")).to_have_attribute("aria-pressed", "true")
@@ -229,13 +222,13 @@ def test_filters_and_the_open_sound_are_in_the_address_and_back_and_forward_lead
 
 
 def test_a_served_page_takes_the_token_out_of_the_address_and_nothing_else(page: Page, served: str) -> None:
-    _open(page, f"{served}&sound=sfx/kept_01&q=bell")
+    open_page(page, f"{served}&sound=sfx/kept_01&q=bell")
     expect(page.locator("#connection")).to_have_text("Live review")
     expect(page.locator("#detail-name")).to_have_text("sfx/kept_01")
     _hash(page, "index.html#sound=sfx/kept_01&q=bell")
     page.evaluate("sessionStorage.clear()")
     page.goto("about:blank")
-    _open(page, served.partition("#")[0])
+    open_page(page, served.partition("#")[0])
     expect(page.locator("#connection")).to_contain_text("Read only")
     page.evaluate(f"location.hash = {served.partition('#')[2]!r}")
     expect(page.locator("#connection")).to_have_text("Live review")
@@ -243,7 +236,7 @@ def test_a_served_page_takes_the_token_out_of_the_address_and_nothing_else(page:
 
 
 def test_search_terms_narrow_the_list_and_a_wrong_one_is_explained(page: Page, report: Report) -> None:
-    _open(page, _address(report))
+    open_page(page, _address(report))
     rows = {
         "duration>1.5": 1,
         "duration=499ms": 1,
@@ -269,7 +262,7 @@ def test_search_terms_narrow_the_list_and_a_wrong_one_is_explained(page: Page, r
 
 
 def test_a_bar_of_a_histogram_filters_and_its_chip_removes_the_filter(page: Page, report: Report) -> None:
-    _open(page, _address(report))
+    open_page(page, _address(report))
     page.click("[data-panel=charts]")
     length = page.locator("[data-histogram=length]")
     length.get_by_role("button", name="0.25–0.5").click()
@@ -295,7 +288,7 @@ def test_a_bar_of_a_histogram_filters_and_its_chip_removes_the_filter(page: Page
 
 
 def test_a_sound_off_its_target_has_a_badge_a_chip_and_its_distance(page: Page, report: Report) -> None:
-    _open(page, _address(report))
+    open_page(page, _address(report))
     page.click("[data-show=missed]")
     expect(page.locator("[data-badge=missed]")).to_have_attribute("aria-pressed", "true")
     row = page.locator(".row")
@@ -313,7 +306,7 @@ def test_a_sound_off_its_target_has_a_badge_a_chip_and_its_distance(page: Page, 
 
 
 def test_a_playlist_is_saved_opened_renamed_deleted_and_brought_back(page: Page, report: Report) -> None:
-    _open(page, _address(report))
+    open_page(page, _address(report))
     page.click("#show-playlists")
     page.fill("#playlist-name", "everything")
     page.keyboard.press("Enter")
@@ -362,7 +355,7 @@ def test_a_playlist_is_saved_opened_renamed_deleted_and_brought_back(page: Page,
 
 
 def test_on_a_phone_every_target_is_large_enough(phone: BrowserContext, report: Report) -> None:
-    page = _open(phone.new_page(), _address(report))
+    page = open_page(phone.new_page(), _address(report))
     page.locator("[data-panel=charts]").tap()
     page.locator("[data-panel=differences]").tap()
     page.fill("#search", "sfx/")
@@ -381,7 +374,7 @@ def test_on_a_phone_every_target_is_large_enough(phone: BrowserContext, report: 
 def test_on_a_phone_back_closes_the_sound_and_buttons_go_on_without_deciding(
     phone: BrowserContext, report: Report
 ) -> None:
-    page = _open(phone.new_page(), _address(report))
+    page = open_page(phone.new_page(), _address(report))
     name = page.locator("#detail-name")
     page.fill("#search", "steps_0")
     _hash(page, "#q=steps_0")
@@ -406,7 +399,7 @@ def test_on_a_phone_back_closes_the_sound_and_buttons_go_on_without_deciding(
     expect(page.locator("#search")).to_have_value("")
     expect(name).to_be_hidden()
     expect(page.locator("#export")).to_be_hidden()
-    linked = _open(phone.new_page(), _address(report, "#sound=ui/click_01"))
+    linked = open_page(phone.new_page(), _address(report, "#sound=ui/click_01"))
     expect(linked.locator("#detail-name")).to_have_text("ui/click_01")
     linked.go_back()
     expect(linked.locator("#detail-name")).to_be_hidden()
@@ -416,11 +409,11 @@ def test_on_a_phone_back_closes_the_sound_and_buttons_go_on_without_deciding(
 def test_masters_whose_watermark_is_lost_are_counted_listed_and_explained(page: Page, tmp_path: Path) -> None:
     project = QuickProject(tmp_path / "toys")
     project.write(
-        "  - {id: sfx/long, kind: sfx, prompt: hiss, duration: 1s, watermark: tones}\n"
+        "  - {id: sfx/long, kind: sfx, prompt: hiss, duration: 1s, watermark: tones, quality: {gate: false}}\n"
         "  - {id: sfx/short, kind: sfx, prompt: hiss, duration: 0.01s, watermark: tones}\n"
     )
     project.build()
-    _open(page, _address(write_report(project.store)))
+    open_page(page, _address(write_report(project.store)))
     page.get_by_role("button", name="1 watermark lost").click()
     expect(page.locator("#shown")).to_contain_text("1 of 2 masters")
     expect(page.locator(".row .badge.unmarked")).to_have_text("watermark lost")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from firefox import firefox
+from report_page import path_of
 from waiting import wait_until
 
 from pipeline.report import Report
@@ -20,7 +21,6 @@ SERIOUS = """axe.run().then(({ violations }) => violations
 
 
 def test_firefox_finds_opens_goes_back_and_keeps_playlists(report: Report, tmp_path: Path) -> None:
-    assert report.path is not None
     with firefox(tmp_path / "profile") as tab:
         if tab is None:
             pytest.skip("no Firefox: install one, or name it in FIREFOX (see `make browser`)")
@@ -41,7 +41,7 @@ def test_firefox_finds_opens_goes_back_and_keeps_playlists(report: Report, tmp_p
             return f"document.querySelector({selector!r}).textContent"
 
         tab.resize(1280, 720)
-        tab.goto(report.path.as_uri())
+        tab.goto(path_of(report).as_uri())
         shows("document.documentElement.dataset.ready", "true")
         shows("document.querySelectorAll('.row').length > 8", True)
         shows("document.documentElement.scrollHeight <= innerHeight", True)

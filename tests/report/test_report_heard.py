@@ -57,9 +57,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> QuickProject:
 
 def _open(page: Page, project: QuickProject, asset: str) -> None:
     report = write_report(project.store)
-    assert report.path is not None
     page.add_init_script(RENDERED)
-    open_page(page, report.path.as_uri())
+    open_page(page, report)
     open_master(page, asset)
 
 

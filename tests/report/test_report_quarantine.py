@@ -12,33 +12,29 @@ from quick import QuickProject
 from report_page import open_page, review_server
 
 from pipeline.catalog import Reviews
-from pipeline.report import Report, write_report
+from pipeline.report import write_report
 
 pytestmark = pytest.mark.browser
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
-HEAD = """\
-cuesmith: 1
-project: toys
-defaults:
-  sfx: {engine: toy, formats: [wav]}
-assets:
-  - {id: sfx/bell, kind: sfx, prompt: a small bell, duration: 1s}
-"""
-PASSES = "  - {id: sfx/door, kind: sfx, prompt: an oak door, duration: 2s}\n"
-FAILS = """\
+BELL = "  - {id: sfx/bell, kind: sfx, prompt: a small bell, duration: 1s}\n"
+PASSES = f"{BELL}  - {{id: sfx/door, kind: sfx, prompt: an oak door, duration: 2s}}\n"
+FAILS = (
+    BELL
+    + """\
   - {id: sfx/door, kind: sfx, prompt: an iron door, duration: 2s, quality: {silence: 0 LUFS}}
   - {id: sfx/new, kind: sfx, prompt: "PROMPT", duration: 1.5s, quality: {silence: 0 LUFS, noise: 0.001}}
 """.replace("PROMPT", HOSTILE)
+)
 
 
 @pytest.fixture(scope="module")
 def failed(tmp_path_factory: pytest.TempPathFactory) -> QuickProject:
     """A door that passed and fails since, and a sound that never passed; to be copied."""
     project = QuickProject(tmp_path_factory.mktemp("failed") / "toys")
-    project.write(PASSES, HEAD)
+    project.write(PASSES)
     project.build()
-    project.write(FAILS, HEAD)
+    project.write(FAILS)
     project.build()
     return project
 
@@ -47,12 +43,6 @@ def failed(tmp_path_factory: pytest.TempPathFactory) -> QuickProject:
 def project(failed: QuickProject, tmp_path: Path) -> QuickProject:
     """A copy of `failed` that a test may change."""
     return failed.copy(tmp_path / "toys")
-
-
-def _open(page: Page, report: Report) -> None:
-    assert report.path is not None
-    page.goto(report.path.as_uri())
-    expect(page.locator("html")).to_have_attribute("data-ready", "true")
 
 
 def _hear(page: Page) -> None:
@@ -67,7 +57,7 @@ def _names(page: Page) -> list[str]:
 
 
 def test_it_is_counted_found_explained_and_heard(page: Page, project: QuickProject) -> None:
-    _open(page, write_report(project.store))
+    open_page(page, write_report(project.store))
     expect(page.locator(".status")).to_contain_text("2 quarantined")
     page.click("[data-show=quarantined]")
     expect(page.locator(".row")).to_have_count(2)
@@ -84,9 +74,9 @@ def test_it_is_counted_found_explained_and_heard(page: Page, project: QuickProje
 
 
 def test_by_name_it_stands_among_the_others_both_ways(page: Page, project: QuickProject) -> None:
-    project.write(FAILS + "  - {id: sfx/door-old, kind: sfx, prompt: a shed, duration: 1s}\n", HEAD)
+    project.write(FAILS + "  - {id: sfx/door-old, kind: sfx, prompt: a shed, duration: 1s}\n")
     project.build()
-    _open(page, write_report(project.store))
+    open_page(page, write_report(project.store))
     rising = ["sfx/bell_01", "sfx/door_01", "sfx/door_01", "sfx/door-old_01", "sfx/new_01"]
     assert _names(page) == rising
     page.click("[data-order=name]")
@@ -94,7 +84,7 @@ def test_by_name_it_stands_among_the_others_both_ways(page: Page, project: Quick
 
 
 def test_it_is_heard_beside_the_master_that_stayed(page: Page, project: QuickProject) -> None:
-    _open(page, write_report(project.store))
+    open_page(page, write_report(project.store))
     page.click("[data-show=quarantined]")
     page.locator(".row", has_text="door_01").click()
     _hear(page)
@@ -103,7 +93,7 @@ def test_it_is_heard_beside_the_master_that_stayed(page: Page, project: QuickPro
 
 
 def test_no_key_and_no_button_decides_on_it(page: Page, project: QuickProject) -> None:
-    _open(page, write_report(project.store))
+    open_page(page, write_report(project.store))
     page.evaluate("localStorage.setItem('cuesmith reviewer', 'Ada')")
     page.reload()
     page.click("[data-show=quarantined]")
@@ -120,7 +110,7 @@ def test_it_is_heard_in_a_review_that_is_served(
 ) -> None:
     if nothing_passed:
         project = QuickProject(tmp_path / "first")
-        project.write(FAILS, "\n".join(HEAD.splitlines()[:-1]) + "\n")
+        project.write(FAILS.removeprefix(BELL))
         assert project.build()["version"] is None
     written = write_report(project.store)
     with review_server(project.store, written) as address:

@@ -15,7 +15,7 @@ import soundfile
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 from quick import QuickProject
-from report_page import open_master, open_page
+from report_page import open_master, open_page, path_of
 
 from pipeline.report import Report, write_report
 
@@ -144,8 +144,7 @@ def test_a_zoom_draws_the_samples_themselves_linear_and_in_decibels(
 def test_from_disk_a_zoom_of_a_streamed_sound_says_that_it_is_the_stored_picture(
     page: Page, report: Report, detail: Locator
 ) -> None:
-    assert report.path is not None
-    open_master(open_page(page, report.path.as_uri()), "sfx/long")
+    open_master(open_page(page, report), "sfx/long")
     page.keyboard.press("+")
     expect(page.locator(".range")).to_contain_text("from the stored picture: a page from disk cannot read")
     expect(detail).to_have_attribute("data-drawn", "picture")
@@ -156,8 +155,7 @@ def test_from_disk_a_zoom_of_a_streamed_sound_says_that_it_is_the_stored_picture
 def test_the_seam_shows_the_step_from_the_last_sample_to_the_first(
     page: Page, report: Report, project: QuickProject
 ) -> None:
-    assert report.path is not None
-    open_master(open_page(page, report.path.as_uri()), "music/loop")
+    open_master(open_page(page, report), "music/loop")
     seam = page.locator(".seam")
     expect(seam).to_be_visible()
     samples, rate = _samples(project, "music/loop_01")
@@ -212,17 +210,15 @@ def test_a_file_is_copied_as_path_downloaded_and_dragged_out_under_its_name(
 def test_from_disk_and_in_a_folder_to_send_the_files_are_those_that_are_there(
     page: Page, context: BrowserContext, report: Report, project: QuickProject, tmp_path: Path
 ) -> None:
-    assert report.path is not None
     context.grant_permissions(["clipboard-read", "clipboard-write"])
-    open_master(open_page(page, report.path.as_uri()), "sfx/door")
+    open_master(open_page(page, report), "sfx/door")
     page.get_by_role("button", name="Copy the path of door_01.ogg").click()
     expect(page.locator("#live")).to_contain_text("door_01.ogg")
     copied = Path(page.evaluate("navigator.clipboard.readText()"))
     assert copied == project.outputs / "library/latest/sfx/door_01.ogg"
     sent = write_report(project.store, folder=tmp_path / "to send")
-    assert sent.path is not None
-    assert str(project.outputs) not in sent.path.read_text()
-    open_master(open_page(page, sent.path.as_uri()), "sfx/door")
+    assert str(project.outputs) not in path_of(sent).read_text()
+    open_master(open_page(page, sent), "sfx/door")
     expect(page.locator(".files a")).to_have_text(["door_01.wav"])
     page.locator(".files .copy").click()
     expect(page.locator("#live")).to_contain_text("store/")

@@ -16,6 +16,7 @@ import pytest
 import soundfile
 from hostile import PROMPTS
 from quick import QuickProject
+from report_page import path_of
 from toys import WITH_MUSIC
 from typer.testing import CliRunner
 
@@ -32,8 +33,7 @@ from pipeline.store import ObjectRef, disk
 
 
 def _data(report: Report) -> Any:
-    assert report.path is not None
-    page = report.path.read_text(encoding="utf-8")
+    page = path_of(report).read_text(encoding="utf-8")
     found = re.search(r'<script type="application/json" id="report-data">(.*?)</script>', page, re.DOTALL)
     assert found
     return json.loads(found[1])
@@ -54,8 +54,7 @@ def test_the_page_names_every_master_with_its_sound_in_the_store(
 ) -> None:
     masters = _data(report)["masters"]
     assert [(one["asset"], one["variation"]) for one in masters] == sorted(project.latest.by_variation)
-    assert report.path is not None
-    assert all((report.path.parent / one["sound"]).is_file() for one in masters)
+    assert all((path_of(report).parent / one["sound"]).is_file() for one in masters)
 
 
 def test_what_is_new_and_what_changed_since_the_parent_is_told(report: Report) -> None:
@@ -85,8 +84,7 @@ def test_a_version_of_which_everything_was_taken_out_says_so(project: QuickProje
     project.manifest.write_text(WITH_MUSIC.rstrip() + " []\n")
     project.build()
     report = write_report(project.store)
-    assert report.path is not None
-    page = report.path.read_text(encoding="utf-8")
+    page = path_of(report).read_text(encoding="utf-8")
     assert "This version has no masters." in page
     assert "UTC · compared with version 2" in page
 
@@ -105,8 +103,7 @@ def test_a_loop_lies_beside_the_page_within_16_bits_of_its_master(
     master = _master(report, "music/loop")
     packed = _sidecar(project, f"{master['pcm']}.loop.js")
     heard, _ = soundfile.read(io.BytesIO(base64.b64decode(packed["data"])), always_2d=True)
-    assert report.path is not None
-    stored = read(report.path.parent / master["sound"])
+    stored = read(path_of(report).parent / master["sound"])
     assert heard.shape == stored.samples.T.shape
     assert np.abs(heard.T - stored.samples).max() < 2.5 / 32768
 
@@ -153,8 +150,7 @@ def test_a_folder_that_cannot_be_written_is_told(project: QuickProject) -> None:
 
 
 def test_only_the_pages_own_script_and_style_may_run(report: Report) -> None:
-    assert report.path is not None
-    page = report.path.read_text(encoding="utf-8")
+    page = path_of(report).read_text(encoding="utf-8")
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)
     assert policy
     allowed = policy[1].replace("&#39;", "'")
@@ -171,8 +167,7 @@ def test_only_the_pages_own_script_and_style_may_run(report: Report) -> None:
 
 
 def test_hostile_prompts_never_stand_in_the_page_as_markup(report: Report) -> None:
-    assert report.path is not None
-    page = report.path.read_text(encoding="utf-8")
+    page = path_of(report).read_text(encoding="utf-8")
     assert all(prompt not in page for prompt in PROMPTS if "<" in prompt)
     assert {one["prompt"] for one in _data(report)["masters"]} >= set(PROMPTS)
 

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser, Playwright, sync_playwright
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -41,3 +42,12 @@ def chromium() -> Iterator[Browser | None]:
         browser = playwright.chromium.launch(executable_path=path, args=list(_FLAGS))
         yield browser
         browser.close()
+
+
+@contextlib.contextmanager
+def chromium_or_skip() -> Iterator[Browser]:
+    """A headless browser; the test is skipped where the machine has no Chromium."""
+    with chromium() as found:
+        if found is None:
+            pytest.skip("no Chromium: install one, or name it in CHROMIUM (see `make browser`)")
+        yield found

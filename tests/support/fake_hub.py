@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from loopback import LoopbackServer
 
-class FakeHub:
+
+class FakeHub(LoopbackServer):
     """Serves folders as repositories, each at one commit."""
 
     def __init__(self) -> None:
@@ -32,22 +33,11 @@ class FakeHub:
                 pass
 
             def do_GET(self) -> None:
-                hub._answer(self, body=True)
+                hub._answer(self)
 
-            def do_HEAD(self) -> None:
-                hub._answer(self, body=False)
+            do_HEAD = do_GET  # noqa: N815
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-
-    def __enter__(self) -> FakeHub:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(Handler)
 
     def downloads(self) -> list[str]:
         """Files that were asked for with their bytes."""
@@ -57,19 +47,17 @@ class FakeHub:
             if line.startswith("GET") and "/resolve/" in line
         ]
 
-    def _answer(self, handler: BaseHTTPRequestHandler, *, body: bool) -> None:
+    def _answer(self, handler: BaseHTTPRequestHandler) -> None:
         path = urlsplit(handler.path).path
         self.requests.append(f"{handler.command} {path}")
         for name, (commit, folder) in self.repositories.items():
             if path in (f"/api/models/{name}", f"/api/models/{name}/revision/{commit}"):
-                return self._send(
-                    handler, json.dumps(self._info(name, commit, folder)).encode(), {}, body=body
-                )
+                return self._send(handler, json.dumps(self._info(name, commit, folder)).encode(), {})
             start = f"/{name}/resolve/{commit}/"
             if path.startswith(start) and (folder / path[len(start) :]).is_file():
                 if self.token and handler.headers.get("Authorization") != f"Bearer {self.token}":
-                    return self._send(handler, b"", {"X-Error-Code": "GatedRepo"}, status=401, body=body)
-                return self._file(handler, folder / path[len(start) :], commit, body=body)
+                    return self._send(handler, b"", {"X-Error-Code": "GatedRepo"}, status=401)
+                return self._file(handler, folder / path[len(start) :], commit)
         handler.send_error(404)
 
     @staticmethod
@@ -85,26 +73,24 @@ class FakeHub:
         ]
         return {"_id": "1", "id": name, "modelId": name, "sha": commit, "siblings": siblings}
 
-    def _file(self, handler: BaseHTTPRequestHandler, path: Path, commit: str, *, body: bool) -> None:
+    def _file(self, handler: BaseHTTPRequestHandler, path: Path, commit: str) -> None:
         data = path.read_bytes()
         if self.spoil == path.name:
             data = data[:-1] + bytes([data[-1] ^ 1])
         headers = {"ETag": f'"{_sha256(path)}"', "X-Repo-Commit": commit, "Accept-Ranges": "bytes"}
         asked = handler.headers.get("Range")
-        if asked and body:
+        if asked and handler.command == "GET":
             first = int(asked.removeprefix("bytes=").partition("-")[0])
             headers["Content-Range"] = f"bytes {first}-{len(data) - 1}/{len(data)}"
-            return self._send(handler, data[first:], headers, status=206, body=True)
-        cut = len(data) // 2 if body and self.cut == path.name else None
-        return self._send(handler, data, headers, body=body, cut=cut)
+            return self._send(handler, data[first:], headers, status=206)
+        cut = len(data) // 2 if handler.command == "GET" and self.cut == path.name else None
+        return self._send(handler, data, headers, cut=cut)
 
     @staticmethod
     def _send(
         handler: BaseHTTPRequestHandler,
         data: bytes,
         headers: dict[str, str],
-        *,
-        body: bool,
         status: int = 200,
         cut: int | None = None,
     ) -> None:
@@ -112,7 +98,7 @@ class FakeHub:
         for key, value in {**headers, "Content-Length": str(len(data))}.items():
             handler.send_header(key, value)
         handler.end_headers()
-        if body:
+        if handler.command == "GET":
             handler.wfile.write(data[:cut])
         if cut is not None:
             handler.close_connection = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
@@ -25,10 +26,18 @@ def review_server(store: Store, report: Report | None = None) -> Iterator[str]:
     thread.join(10)
 
 
-def open_page(page: Page, address: str) -> Page:
-    """Open the page and wait until it is usable."""
-    page.goto(address)
+def path_of(report: Report) -> Path:
+    """The page of a report on this machine."""
+    assert report.path is not None
+    return report.path
+
+
+def open_page(page: Page, address: str | Report, by: str | None = None) -> Page:
+    """Open a page, on a server or from disk, wait until it is usable, and say who reviews."""
+    page.goto(path_of(address).as_uri() if isinstance(address, Report) else address)
     expect(page.locator("html")).to_have_attribute("data-ready", "true")
+    if by is not None:
+        sign_in(page, by)
     return page
 
 

@@ -372,17 +372,13 @@ def _write_t5(folder: Path) -> None:
 def _write_hf_codec(folder: Path) -> None:
     config = EncodecConfig(
         sampling_rate=32_000,
-        audio_channels=1,
         num_filters=2,
         hidden_size=16,
-        codebook_dim=16,
         codebook_size=CARD,
         upsampling_ratios=[8, 5, 4, 4],
         num_lstm_layers=1,
         target_bandwidths=[1.2],
         use_causal_conv=False,
-        normalize=False,
-        chunk_length_s=None,
     )
     model = HFEncodecModel(config)
     _enliven(model)

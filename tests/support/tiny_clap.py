@@ -52,7 +52,6 @@ def write_clap(folder: Path) -> Path:
         fft_window_size=512,
         frequency_max=8000,
         truncation="rand_trunc",
-        padding="repeatpad",
     )
     # As published: the files of the two halves, without one for the processor.
     features.save_pretrained(folder)

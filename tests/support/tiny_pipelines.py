@@ -41,6 +41,9 @@ FAMILIES = ("stable-audio-open", "stable-audio-3", "ace-step")
 WIDTH = 16
 RATE = 8000
 """Of the tiny autoencoders: a second is few samples."""
+_HEADS = {"num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 8}
+_TRANSFORMER = {"hidden_size": WIDTH, "intermediate_size": 16, **_HEADS}
+_ENDS = {"pad_token_id": 0, "eos_token_id": 1}
 
 
 def write_pipeline(folder: Path, family: str, **changes: Any) -> Path:
@@ -107,8 +110,7 @@ def _stable_audio_open(rate: int = RATE, frames: int = 64) -> StableAudioPipelin
                 d_ff=16,
                 num_layers=1,
                 num_heads=2,
-                pad_token_id=0,
-                eos_token_id=1,
+                **_ENDS,
             )
         ),
         projection_model=StableAudioProjectionModel(WIDTH, WIDTH, 0, 512),
@@ -135,21 +137,8 @@ def _stable_audio_open(rate: int = RATE, frames: int = 64) -> StableAudioPipelin
 def _stable_audio_3(
     distilled: bool = True, longest_s: float = 8.0, max_length: int | None = None
 ) -> StableAudio3Pipeline:
-    encoder = T5GemmaConfig(
-        encoder={
-            "vocab_size": _vocabulary_size(),
-            "hidden_size": WIDTH,
-            "intermediate_size": 16,
-            "num_hidden_layers": 1,
-            "num_attention_heads": 2,
-            "num_key_value_heads": 1,
-            "head_dim": 8,
-            "pad_token_id": 0,
-            "eos_token_id": 1,
-            "bos_token_id": 2,
-        },
-        is_encoder_decoder=False,
-    )
+    words = {"vocab_size": _vocabulary_size(), "num_hidden_layers": 1, **_ENDS, "bos_token_id": 2}
+    encoder = T5GemmaConfig(encoder={**words, **_TRANSFORMER}, is_encoder_decoder=False)
     return StableAudio3Pipeline(
         vae=AutoencoderSAME(
             audio_channels=2,
@@ -182,14 +171,7 @@ def _stable_audio_3(
 
 
 def _ace_step(turbo: bool = True, tokens: bool = True) -> AceStepPipeline:
-    shape: dict[str, Any] = {
-        "hidden_size": 16,
-        "intermediate_size": 16,
-        "num_attention_heads": 2,
-        "num_key_value_heads": 1,
-        "head_dim": 8,
-        "sliding_window": 16,
-    }
+    shape: dict[str, Any] = {**_TRANSFORMER, "sliding_window": 16}
     levels = {
         "audio_acoustic_hidden_dim": 4,
         "pool_window_size": 5,
@@ -205,17 +187,7 @@ def _ace_step(turbo: bool = True, tokens: bool = True) -> AceStepPipeline:
     return AceStepPipeline(
         vae=_oobleck((4, 8, 10), 4, RATE),
         text_encoder=Qwen3Model(
-            Qwen3Config(
-                vocab_size=_vocabulary_size(),
-                hidden_size=WIDTH,
-                intermediate_size=16,
-                num_hidden_layers=1,
-                num_attention_heads=2,
-                num_key_value_heads=1,
-                head_dim=8,
-                pad_token_id=0,
-                eos_token_id=1,
-            )
+            Qwen3Config(vocab_size=_vocabulary_size(), num_hidden_layers=1, **_TRANSFORMER, **_ENDS)
         ),
         tokenizer=_tokenizer(),
         transformer=AceStepTransformer1DModel(

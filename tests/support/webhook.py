@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
+from loopback import LoopbackServer
 
-class Webhook:
+
+class Webhook(LoopbackServer):
     """A server. ``status`` is its answer; None: it never answers, until ``release`` is set.
 
     A redirection leads to a page of this server. With ``raw``, it answers these bytes, once more every 50 ms until
@@ -44,16 +46,9 @@ class Webhook:
             def log_message(self, format: str, *args: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-        self.url = f"http://127.0.0.1:{self._server.server_port}/services/T0/SECRET"
-
-    def __enter__(self) -> Webhook:
-        self._thread.start()
-        return self
+        super().__init__(Handler)
+        self.url += "/services/T0/SECRET"
 
     def __exit__(self, *error: object) -> None:
         self.release.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__exit__(*error)

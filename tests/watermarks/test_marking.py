@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +33,8 @@ def pad(seconds: float = 3.0, seed: int = 1) -> Clip:
 
 
 def marking(strength: float = 1.0) -> Watermarking:
-    return Watermarking(open_watermarker("audioseal"), MESSAGE, strength, {"name": "audioseal"})
+    facts: Any = {"name": "audioseal", "strength": strength}
+    return Watermarking(open_watermarker("audioseal"), MESSAGE, facts)
 
 
 def mastered(

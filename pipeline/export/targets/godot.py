@@ -90,14 +90,20 @@ def _params(text: str) -> list[str]:
     return text.partition("[params]")[2].splitlines()
 
 
+_WAV = {
+    "force/8_bit": "false",
+    "force/mono": "false",
+    "force/max_rate": "false",
+    "edit/trim": "false",
+    "edit/normalize": "false",
+}
+"""What both releases leave as it is."""
+
+
 def _wav_4(file: PackFile) -> Params:
     begin, end = file.facts.loop or (0, -1)
     return {
-        "force/8_bit": "false",
-        "force/mono": "false",
-        "force/max_rate": "false",
-        "edit/trim": "false",
-        "edit/normalize": "false",
+        **_WAV,
         "edit/loop_mode": "2" if file.facts.loop else "1",
         "edit/loop_begin": str(begin),
         "edit/loop_end": str(end),
@@ -108,11 +114,7 @@ def _wav_4(file: PackFile) -> Params:
 def _wav_3(file: PackFile) -> Params:
     """Godot 3 takes the loop points from the file."""
     return {
-        "force/8_bit": "false",
-        "force/mono": "false",
-        "force/max_rate": "false",
-        "edit/trim": "false",
-        "edit/normalize": "false",
+        **_WAV,
         "edit/loop": "true" if file.facts.loop else "false",
         "compress/mode": "0",
     }

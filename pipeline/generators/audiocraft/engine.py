@@ -15,8 +15,7 @@ from pipeline.generators.audiocraft import estimates
 from pipeline.generators.audiocraft.checkpoints import NOT_INSTALLED, missing
 from pipeline.generators.audiocraft.installed_models import AudioCraftModels
 from pipeline.generators.audiocraft.requirements import requirements_of
-from pipeline.generators.devices import processor_name
-from pipeline.generators.devices import torch_devices as _devices
+from pipeline.generators.devices import TorchEngine, kind_of, processor_name, torch_devices
 from pipeline.generators.protocol import Estimate, Generator, Requirements
 from pipeline.manifest.spec import AssetSpec
 from pipeline.recipe import Recipe
@@ -24,20 +23,15 @@ from pipeline.recipe import Recipe
 VERSION = "1"
 
 
-class AudioCraftEngine(AudioCraftModels):
+class AudioCraftEngine(TorchEngine, AudioCraftModels):
     """MusicGen, AudioGen and MAGNeT through the `audiocraft` package."""
 
     name = "audiocraft"
     version = VERSION
-    device_kinds = ("cuda", "mps", "cpu")
 
     def requirements(self, asset: AssetSpec) -> Requirements:
         """What making ``asset`` would take, from tables and local folders; weights need not be here."""
         return requirements_of(asset)
-
-    def devices(self) -> Sequence[str]:
-        """Every CUDA device; else MPS; else the CPU, once, since torch uses all its cores."""
-        return tuple(_devices())
 
     def origin(self, recipe: Recipe) -> Recipe:
         """``recipe`` decoded by EnCodec: whatever decodes them, the codes are the same."""
@@ -47,13 +41,13 @@ class AudioCraftEngine(AudioCraftModels):
     def cost(self, recipe: Recipe) -> float:
         """Seconds on this machine's kind of device by arithmetic, in slots that are all taken."""
         model = estimates.find_model(recipe.model, recipe.revision)
-        return estimates.seconds_per_take(model, recipe, _kind(next(iter(_devices()))))
+        return estimates.seconds_per_take(model, recipe, kind_of(next(iter(torch_devices()))))
 
     def estimate(self, recipes: Sequence[Recipe], device: str) -> Estimate:
         """As builds on this machine took, or by arithmetic where there was none yet."""
         name, revision = recipes[0].model, recipes[0].revision
-        model, kind = estimates.find_model(name, revision), _kind(device)
-        here = _devices()
+        model, kind = estimates.find_model(name, revision), kind_of(device)
+        here = torch_devices()
         named = here.get(device) or here.get(f"{device}:0") or (processor_name() if kind == "cpu" else device)
         known = estimates.find_speed(name, revision, named)
         slots = known.slots if known else estimates.slot_count(model, kind)
@@ -78,8 +72,7 @@ class AudioCraftEngine(AudioCraftModels):
 
     def open(self, device: str) -> Generator:
         """Import torch and AudioCraft; models are loaded when recipes ask for them."""
-        if _kind(device) not in self.device_kinds:
-            raise MachineError(f"engine 'audiocraft' has no device {device!r}; use cuda, mps or cpu")
+        self.check_device(device)
         if importlib.util.find_spec("torch") is None:
             raise MachineError(NOT_INSTALLED.format("torch"))
         is_first, began = "torch" not in sys.modules, time.monotonic()
@@ -88,10 +81,6 @@ class AudioCraftEngine(AudioCraftModels):
         if is_first:
             estimates.record_start(opened.device_name, time.monotonic() - began)
         return cast(Generator, opened)
-
-
-def _kind(device: str) -> str:
-    return device.partition(":")[0]
 
 
 ENGINE = AudioCraftEngine()

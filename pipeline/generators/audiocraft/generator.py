@@ -19,7 +19,7 @@ from pipeline.generators.audiocraft import batch_decoding, codec, estimates, slo
 from pipeline.generators.audiocraft.conditions import max_branches
 from pipeline.generators.audiocraft.feed import ListedRecipes, TakeFeed
 from pipeline.generators.audiocraft.import_shims import missing_packages
-from pipeline.generators.audiocraft.loading import DoesNotFit, Loaded, load
+from pipeline.generators.audiocraft.loading import Loaded, load
 from pipeline.generators.audiocraft.memory import (
     lm_bytes_per_row,
     next_or_none,
@@ -30,7 +30,12 @@ from pipeline.generators.audiocraft.models import HELPERS
 from pipeline.generators.audiocraft.rendering import Renderer, redecode_take, trim_take
 from pipeline.generators.audiocraft.takes import Conditions, Take
 from pipeline.generators.protocol import GeneratedTake, Outcome, RecipeSource, StoredTake
-from pipeline.generators.torch_device import checked_device, free_memory, out_of_memory_error
+from pipeline.generators.torch_device import (
+    checked_device,
+    free_memory,
+    load_in_room,
+    out_of_memory_error,
+)
 from pipeline.recipe import Recipe
 
 _CPU_DECODING_VERSION = "2"
@@ -143,16 +148,8 @@ class AudioCraftGenerator:
     def _model(self, name: str, revision: str) -> Loaded:
         key = (name, revision)
         if key not in self._loaded:
-            try:
-                self._loaded[key] = load(name, revision, self._device)
-            except DoesNotFit:
-                if not self._loaded:
-                    raise
-                self._unload()
-            if key not in self._loaded:
-                free_memory()
-                self._loaded[key] = load(name, revision, self._device)
-            model = self._loaded[key]
+            model = load_in_room(lambda: load(name, revision, self._device), self._loaded, self._unload)
+            self._loaded[key] = model
             self._rows[key] = self._prepare_decoder(key, model)
             self._renderer.use_codec(key, model.generator.compression_model)
         return self._loaded[key]

@@ -34,6 +34,7 @@ from pipeline.generators.audiocraft.audiocraft_modules import (
 from pipeline.generators.audiocraft.conditions import add_text_masks
 from pipeline.generators.audiocraft.models import Model
 from pipeline.generators.pickles import mismatch
+from pipeline.generators.torch_device import DoesNotFit
 
 _LOAD_ERRORS = (
     RuntimeError,
@@ -89,10 +90,6 @@ def load(name: str, revision: str, device: str) -> Loaded:
     _check_codec(name, generator)
     add_text_masks(generator.lm)
     return Loaded(stored.model, stored, dict(files.used), generator, device)
-
-
-class DoesNotFit(MachineError):
-    """The device has too little memory for a model."""
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pipeline.generators.audiocraft.models import Input
@@ -28,17 +28,6 @@ _ROUNDING_S = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class SamplingKeys:
-    """How a language model's next token is drawn; None selects the model's own default."""
-
-    temperature: float | None = None
-    top_k: int | None = None
-    top_p: float | None = None
-    cfg: float | None = None
-    """Classifier-free guidance coefficient."""
-
-
-@dataclass(frozen=True, slots=True)
 class StyleKeys:
     """Music whose style a model follows."""
 
@@ -57,7 +46,9 @@ class StyleKeys:
 class AudioCraftKeys:
     """The values of an asset's keys."""
 
-    sampling: SamplingKeys = SamplingKeys()
+    sampling: Mapping[str, float] = field(default_factory=dict)
+    """How a language model's next token is drawn: ``temperature``, ``top_k``, ``top_p`` and ``cfg``, the coefficient of
+    classifier-free guidance; one that is not here has the model's own default."""
     extend: bool = False
     """Whether a take may be longer than the model's window."""
     decoder: str = "encodec"
@@ -79,9 +70,13 @@ class AudioCraftKeys:
 
 def keys_of(asset: AssetSpec) -> AudioCraftKeys:
     """The values of an asset's keys; what is not written has its default."""
-    groups: dict[str, Any] = {"sampling": SamplingKeys, "style": StyleKeys}
-    own = ((name, asset.engine_keys[name]) for name in AudioCraftKeys.__slots__ if name in asset.engine_keys)
-    return AudioCraftKeys(**{name: groups[name](**value) if name in groups else value for name, value in own})
+    written = asset.engine_keys
+    own: dict[str, Any] = {name: written[name] for name in AudioCraftKeys.__slots__ if name in written}
+    if "sampling" in own:
+        own["sampling"] = {name: value for name, value in own["sampling"].items() if value is not None}
+    if "style" in own:
+        own["style"] = StyleKeys(**own["style"])
+    return AudioCraftKeys(**own)
 
 
 def _check_excerpt(name: str, style: Mapping[str, Any], seconds: float) -> None:

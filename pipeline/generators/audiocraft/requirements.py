@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
+from collections.abc import Mapping
 
 from pipeline.errors import MachineError
 from pipeline.generators.audiocraft import model_store
 from pipeline.generators.audiocraft.checkpoints import decoder_weights_for, is_path, read_folder
-from pipeline.generators.audiocraft.manifest_keys import AudioCraftKeys, SamplingKeys, StyleKeys, keys_of
+from pipeline.generators.audiocraft.manifest_keys import AudioCraftKeys, StyleKeys, keys_of
 from pipeline.generators.audiocraft.models import (
     BY_ID,
     DEFAULTS,
@@ -28,11 +28,11 @@ _WRAP_S = 0.5
 """Of sound after a loop's end, for mastering to fade into its start: its longest crossfade."""
 
 
-_AUTOREGRESSIVE = SamplingKeys(1.0, 250, 0.0, 3.0)
-_SAMPLING = {
+_AUTOREGRESSIVE: Mapping[str, float] = {"temperature": 1.0, "top_k": 250, "top_p": 0.0, "cfg": 3.0}
+_SAMPLING: Mapping[str, Mapping[str, float]] = {
     "musicgen": _AUTOREGRESSIVE,
     "audiogen": _AUTOREGRESSIVE,
-    "magnet": SamplingKeys(3.0, 0, 0.9, 10.0),
+    "magnet": {"temperature": 3.0, "top_k": 0, "top_p": 0.9, "cfg": 10.0},
 }
 """AudioCraft's own sampling."""
 _MAGNET: dict[str, Scalar] = {"cfg_min": 1.0, "decoding_steps": "20,10,10,10", "spans": "nonoverlap"}
@@ -154,10 +154,10 @@ def _cost_of(model: Model) -> str:
 
 def _settings(asset: AssetSpec, model: Model) -> dict[str, Scalar]:
     keys = keys_of(asset)
-    asked = {key: value for key, value in asdict(keys.sampling).items() if value is not None}
+    asked = dict(keys.sampling)
     if "top_k" in asked:
         asked.setdefault("top_p", 0.0)
-    settings: dict[str, Scalar] = {**asdict(_SAMPLING[model.family]), **asked, "decoder": keys.decoder}
+    settings: dict[str, Scalar] = {**_SAMPLING[model.family], **asked, "decoder": keys.decoder}
     if model.family == "magnet":
         settings |= _MAGNET
     if keys.style is not None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from pipeline.errors import MachineError, UsageError
-from pipeline.generators.devices import torch_devices
+from pipeline.generators.devices import TorchEngine, kind_of, torch_devices
 from pipeline.generators.diffusers.model_store import STORE
 from pipeline.generators.diffusers.models import BY_ID, DEFAULTS, LICENSES, PUBLISHED, Model, full_id
 from pipeline.generators.diffusers.requirements import requirements_of
@@ -40,20 +40,15 @@ _START_S = 10.0
 _LOAD_BYTES_A_SECOND = 5e8
 
 
-class DiffusersEngine:
+class DiffusersEngine(TorchEngine):
     """Stable Audio Open, Stable Audio 3 and ACE-Step 1.5 through the `diffusers` package."""
 
     name = "diffusers"
     version = VERSION
-    device_kinds = ("cuda", "mps", "cpu")
 
     def requirements(self, asset: AssetSpec) -> Requirements:
         """See `Engine.requirements`: from tables and local folders; weights need not be installed."""
         return requirements_of(asset)
-
-    def devices(self) -> Sequence[str]:
-        """Every CUDA device; else MPS; else the CPU, once, since torch uses all its cores."""
-        return tuple(torch_devices())
 
     def cost(self, recipe: Recipe) -> float:
         """Seconds on this machine's usual device by arithmetic."""
@@ -82,8 +77,7 @@ class DiffusersEngine:
 
     def open(self, device: str) -> Generator:
         """Import torch and diffusers; models are loaded when recipes need them."""
-        if _kind(device) not in self.device_kinds:
-            raise MachineError(f"engine 'diffusers' has no device {device!r}; use cuda, mps or cpu")
+        self.check_device(device)
         absent = _absent_packages()
         if absent:
             raise MachineError(_NOT_INSTALLED.format(absent[0]))
@@ -141,12 +135,8 @@ def _seconds(recipe: Recipe, device: str) -> float:
     passes = 1 + ("seam_s" in recipe.settings)
     latents = spans * _LATENTS_A_SECOND[model.family] * passes
     operations = 2e9 * model.parameters * latents * rows * float(recipe.settings.get("steps") or model.steps)
-    kind = _kind(device)
+    kind = kind_of(device)
     return _OVERHEAD_S + operations / _OPERATIONS_A_SECOND[kind] + recipe.seconds * _DECODING[kind]
-
-
-def _kind(device: str) -> str:
-    return device.partition(":")[0]
 
 
 def _row(model: Model, stored: StoredModel[Model] | None) -> dict[str, Any]:

@@ -27,9 +27,11 @@ from pipeline.generators.diffusers.takes import Made, make_take
 from pipeline.generators.model_store import StoredModel
 from pipeline.generators.protocol import GeneratedTake, Outcome
 from pipeline.generators.torch_device import (
+    DoesNotFit,
     checked_device,
     free_memory,
     is_out_of_memory,
+    load_in_room,
     out_of_memory_error,
 )
 from pipeline.recipe import Recipe
@@ -93,14 +95,9 @@ class DiffusersGenerator:
     def _model(self, name: str, revision: str) -> _Loaded:
         key = (name, revision)
         if key not in self._loaded:
-            try:
-                self._loaded[key] = _load(name, revision, self._device)
-            except _DoesNotFit:
-                if not self._loaded:
-                    raise
-                self.close()
-            if key not in self._loaded:
-                self._loaded[key] = _load(name, revision, self._device)
+            self._loaded[key] = load_in_room(
+                lambda: _load(name, revision, self._device), self._loaded, self._loaded.clear
+            )
         return self._loaded[key]
 
     def _take(
@@ -170,10 +167,6 @@ def _dtype_of(family: Family, device: str) -> torch.dtype:
     return _CUDA_DTYPES[family] if device.startswith("cuda") else torch.float32
 
 
-class _DoesNotFit(MachineError):
-    """The device has too little memory for a model."""
-
-
 def _load(name: str, revision: str, device: str) -> _Loaded:
     """The pipeline on ``device``; every file is verified first.
 
@@ -201,7 +194,7 @@ def _load(name: str, revision: str, device: str) -> _Loaded:
         return _Loaded(stored, model, ADAPTERS[model.family](pipe.to(device)), pipe, dtype)
     except _LOAD_ERRORS as error:
         if is_out_of_memory(error):
-            raise _DoesNotFit(
+            raise DoesNotFit(
                 f"{name} does not fit on {device}; use a smaller model, or another device: --devices cpu"
             ) from error
         reason = next(iter(str(error).splitlines()), type(error).__name__)

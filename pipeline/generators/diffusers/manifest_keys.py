@@ -117,6 +117,8 @@ class EditKeys:
 class DiffusersKeys:
     """The values of an asset's keys; None selects the model's own default."""
 
+    edits: Mapping[Task, EditKeys]
+    """The edits of files that are asked for; a valid asset has at most one."""
     steps: int | None = None
     guidance: float | None = None
     negative: str | None = None
@@ -128,15 +130,6 @@ class DiffusersKeys:
     """Whether a take may be longer than one pass of the model."""
     start_from: StartKeys | None = None
     continue_from: AudioInput | None = None
-    repaint: EditKeys | None = None
-    extract: EditKeys | None = None
-    lego: EditKeys | None = None
-    complete: EditKeys | None = None
-
-    @property
-    def edits(self) -> dict[Task, EditKeys]:
-        """The edits of files that are asked for; a valid asset has at most one."""
-        return {task: edit for task in TASKS if (edit := getattr(self, task)) is not None}
 
     @property
     def inputs(self) -> dict[str, AudioInput]:
@@ -151,13 +144,12 @@ class DiffusersKeys:
 
 def keys_of(asset: AssetSpec) -> DiffusersKeys:
     """The values of an asset's keys; what is not written has its default."""
-    own: dict[str, Any] = {
-        name: asset.engine_keys[name] for name in DiffusersKeys.__slots__ if name in asset.engine_keys
-    }
+    written = asset.engine_keys
+    own: dict[str, Any] = {name: written[name] for name in DiffusersKeys.__slots__ if name in written}
     if "start_from" in own:
         own["start_from"] = StartKeys(**own["start_from"])
-    own |= {task: EditKeys.read(own[task]) for task in TASKS if task in own}
-    return DiffusersKeys(**own)
+    edits = {task: EditKeys.read(written[task]) for task in TASKS if task in written}
+    return DiffusersKeys(edits, **own)
 
 
 def _check_part(name: str, part: Mapping[str, Any], seconds: float) -> None:

@@ -131,7 +131,7 @@ def _problems(request: _Request) -> Iterator[RequirementProblem]:
             what = f"{model.id} does not have {ability}"
             yield RequirementProblem(ability, what, f"remove it, {_able(asset, ability)}")
     for name, ability, what in _FILE_TASKS:
-        if getattr(keys, name) is not None and ability not in model.abilities:
+        if name in keys.inputs and ability not in model.abilities:
             yield RequirementProblem(name, f"{model.id} cannot {what}", f"remove it, {_able(asset, ability)}")
     for role in ("melody", "style"):
         if role in asset.engine_keys:
@@ -147,8 +147,9 @@ def _conflicts(request: _Request) -> Iterator[RequirementProblem]:
     if len(keys.inputs) > 1:
         first, second, *_ = keys.inputs
         yield RequirementProblem(first, f"{first} and {second} exclude each other", "remove one of them")
-    if keys.repaint is not None and (keys.repaint.end_s or 0.0) > request.asset.duration_s:
-        what = f"the part ends at {keys.repaint.end_s:g} s, after the end of the sound"
+    repaint = keys.edits.get("repaint")
+    if repaint is not None and (repaint.end_s or 0.0) > request.asset.duration_s:
+        what = f"the part ends at {repaint.end_s:g} s, after the end of the sound"
         yield RequirementProblem("repaint", what, "ask for a longer duration or an earlier end (to)")
     if family == "stable-audio-3" and keys.inputs:
         for name in ("negative", "guidance"):

@@ -1,6 +1,9 @@
 // Drawing: small envelopes for the list; waveform, spectrogram and time ruler of a stretch of sound.
 import { bytesOf } from "./dom.js";
 
+const DRAWN = ["accent", "line", "soft", "wave", "wave-quiet", "wave-played", "head", "loop", ...[0, 1, 2, 3, 4, 5].map((place) => `over-${place}`)];
+// As colours, not as words of the style sheet, which a canvas does not understand.
+for (const name of DRAWN) CSS.registerProperty({ name: `--${name}`, syntax: "<color>", inherits: true, initialValue: "#000" });
 const style = getComputedStyle(document.documentElement);
 export const colour = (name) => style.getPropertyValue(name).trim();
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,13 +26,6 @@ COMMIT = str(BY_ID[MODEL].revision)
 T5_COMMIT = "5" * 40
 
 
-@pytest.fixture
-def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "store"
-    monkeypatch.setenv("CUESMITH_MODELS", str(folder))
-    return folder
-
-
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint with the window that MusicGen has."""
@@ -41,14 +33,11 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def hub(published: Path, own_store: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
-    with FakeHub() as running:
-        running.repositories[MODEL] = (COMMIT, published)
-        running.repositories["facebook/musicgen-medium"] = ("3" * 40, published)
-        running.repositories["google-t5/t5-small"] = (T5_COMMIT, published / "t5-small")
-        monkeypatch.setenv("HF_ENDPOINT", running.url)
-        monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")
-        yield running
+def hub(empty_hub: FakeHub, published: Path) -> FakeHub:
+    empty_hub.repositories[MODEL] = (COMMIT, published)
+    empty_hub.repositories["facebook/musicgen-medium"] = ("3" * 40, published)
+    empty_hub.repositories["google-t5/t5-small"] = (T5_COMMIT, published / "t5-small")
+    return empty_hub
 
 
 def _cli(*words: str) -> Any:

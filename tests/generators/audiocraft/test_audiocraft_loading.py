@@ -27,13 +27,6 @@ from pipeline.recipe import Recipe
 Folder = Callable[[str], Path]
 
 
-@pytest.fixture
-def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "store"
-    monkeypatch.setenv("CUESMITH_MODELS", str(folder))
-    return folder
-
-
 def _spoil(tmp_path: Path, source: Path, package: Any) -> Path:
     folder = copy_checkpoint(source, tmp_path / "spoiled")
     torch.save(package, folder / "state_dict.bin")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,21 +31,10 @@ COMMIT = "a" * 40
 
 
 @pytest.fixture
-def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "store"
-    monkeypatch.setenv("CUESMITH_MODELS", str(folder))
-    return folder
-
-
-@pytest.fixture
-def hub(tiny: Callable[..., Path], own_store: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
-    with FakeHub() as running:
-        for family, name in MODELS.items():
-            running.repositories[name] = (COMMIT, tiny(family))
-        monkeypatch.setenv("HF_ENDPOINT", running.url)
-        monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")
-        monkeypatch.delenv("HF_TOKEN", raising=False)
-        yield running
+def hub(empty_hub: FakeHub, tiny: Callable[..., Path]) -> FakeHub:
+    for family, name in MODELS.items():
+        empty_hub.repositories[name] = (COMMIT, tiny(family))
+    return empty_hub
 
 
 def _copy(hub: FakeHub, folder: Path, name: str = OPEN) -> Path:
