@@ -190,7 +190,6 @@ def test_a_dead_server_of_a_profile_is_told_and_no_private_one_is_started(
 
 EARLY = """
 import sys
-from flows.api import prefect_api
 from flows.cli.app import app
 from flows.private_server import early_api
 with early_api() as server:
