@@ -113,6 +113,7 @@ def test_a_page_that_may_not_play_sound_says_so(page: Page, report: Report) -> N
         const refuse = () => Promise.reject(new DOMException("no gesture", "NotAllowedError"));
         HTMLMediaElement.prototype.play = refuse;
         AudioContext.prototype.resume = refuse;
+        Object.defineProperty(AudioContext.prototype, "state", { get: () => "suspended" });
         """
     )
     open_page(page, report)

@@ -39,6 +39,7 @@ function contextFor(rate) {
 
 // Rejects if the browser keeps the context silent.
 async function allowed() {
+  if (context.state === "running") return;
   const late = new Promise((_, reject) => setTimeout(reject, ALLOW_MS));
   await Promise.race([context.resume(), late]).catch(() => Promise.reject(silenced()));
 }

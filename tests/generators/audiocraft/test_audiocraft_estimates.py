@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import GenerationError
-from pipeline.generators import Estimator
+from pipeline.generators import Estimator, devices
 from pipeline.generators.audiocraft import engine, estimates
 from pipeline.generators.audiocraft.engine import ENGINE
 from pipeline.generators.audiocraft.generator import AudioCraftGenerator
@@ -220,7 +220,8 @@ def test_a_speed_that_is_damaged_or_cannot_be_kept_stops_nobody(
 
 
 def test_a_devices_name_is_what_its_worker_will_call_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "_devices", lambda: {"cuda:0": "NVIDIA H200", "cuda:1": "NVIDIA L4"})
+    for module in (engine, devices):
+        monkeypatch.setattr(module, "torch_devices", lambda: {"cuda:0": "NVIDIA H200", "cuda:1": "NVIDIA L4"})
     one = asked("facebook/musicgen-small", 3.0)
     for device, name in (("cuda:0", "NVIDIA H200"), ("cuda", "NVIDIA H200"), ("cuda:1", "NVIDIA L4")):
         assert name in ENGINE.estimate([one], device).basis
