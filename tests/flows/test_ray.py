@@ -154,16 +154,19 @@ def test_a_flow_that_is_killed_leaves_no_worker_on_any_node(
     add_node(cluster, cpus=1, gpus=2)
     ray = "--runner", "ray", "--ray-address", cluster.address
     build = Build(tmp_path, prefect_server, *ray)
-    assert wait_until(lambda: len(log.read_text().split()) >= 3, 180)
-    workers = [process for process in psutil.process_iter() if "pipeline.build.worker" in _words(process)]
-    ours = [process for process in workers if str(build.toys.outputs) in _words(process)]
-    assert len(ours) >= 2
+    assert wait_until(lambda: len(log.read_text().split()) >= 3 and len(_workers(build)) >= 2, 180)
+    ours = _workers(build)
     build.process.kill()
     build.process.communicate()
     assert wait_until(lambda: not any(process.is_running() for process in ours), 60)
     assert build.harm() == []
     assert Build(tmp_path, prefect_server, *ray).result()["generated"] < TAKES
     assert len(set(log.read_text().split())) == TAKES
+
+
+def _workers(build: Build) -> list[psutil.Process]:
+    wanted = {"pipeline.build.worker", str(build.toys.outputs)}
+    return [process for process in psutil.process_iter() if wanted <= set(_words(process))]
 
 
 def _words(process: psutil.Process) -> list[str]:
