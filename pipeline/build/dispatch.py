@@ -2,10 +2,9 @@
 
 An item belongs to a group, such as an engine and a model: what a worker must have loaded to do it. Items with the
 highest priority come first. Among those, a worker stays with its group while that has items, the costliest first, so a
-device that ends early takes what the others have not begun. Workers that start together share the costliest items. After
-the deadline nothing is dealt any more.
-If a worker dies, the items that it had begun are suspects: each is tried once more, alone. An item that loses a second
-worker fails with that reason.
+device that ends early takes what the others have not begun. Workers that start together share the costliest items.
+After the deadline nothing is dealt any more. If a worker dies, the items that it had begun are suspects: each is tried
+once more, alone. An item that loses a second worker fails with that reason.
 """
 
 from __future__ import annotations
