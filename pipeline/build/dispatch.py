@@ -2,9 +2,9 @@
 
 An item belongs to a group, such as an engine and a model: what a worker must have loaded to do it. Items with the
 highest priority come first. Among those, a worker stays with its group while that has items, the costliest first, so a
-device that ends early takes what the others have not begun. Workers that start together share the costliest items.
-After the deadline nothing is dealt any more. If a worker dies, the items that it had begun are suspects: each is tried
-once more, alone. An item that loses a second worker fails with that reason.
+device that ends early takes what the others have not begun. After the deadline nothing is dealt any more.
+If a worker dies, the items that it had begun are suspects: each is tried once more, alone. An item that loses a second
+worker fails with that reason.
 """
 
 from __future__ import annotations
@@ -49,8 +49,6 @@ class _Worker(Generic[Item]):
     held: dict[str, Work[Item]] = field(default_factory=dict)
     began: dict[str, float] = field(default_factory=dict)
     group: Group | None = None
-    started: bool = False
-    """It has begun an item since it held none."""
     alone: bool = False
     """It holds a suspect, and gets nothing beside it."""
     since: float = 0.0
@@ -157,7 +155,6 @@ class Dispatcher(Generic[Item]):
             own = self._workers[worker]
             if key in own.held:
                 own.began.setdefault(key, self._clock())
-                own.started = True
                 own.early_deaths.clear()
 
     def end(self, worker: str, key: str) -> None:
@@ -286,7 +283,6 @@ class Dispatcher(Generic[Item]):
     def _first(self, own: _Worker[Item], count: int) -> list[Work[Item]]:
         assert own.group is not None
         own.since = self._clock()
-        own.started = False
         if suspects := self._suspects.get(own.group):
             work = suspects.pop()
             own.held[work.key] = work
@@ -298,25 +294,10 @@ class Dispatcher(Generic[Item]):
         assert own.group is not None
         waiting = self._waiting.get(own.group, [])
         dealt: list[Work[Item]] = []
-        reserved = []
-        # Workers that start get items as costly as this one's, else it would hold all the costliest.
-        starting = [len(other.held) for other in self._starting_beside(own)]
         while len(dealt) < count and waiting and -waiting[0][0] >= max(self._tops(own).values()):
-            entry = heapq.heappop(waiting)
-            dealt.append(entry[-1])
-            for index, held in enumerate(starting):
-                if held < len(own.held) + len(dealt) and waiting and waiting[0][0] == entry[0]:
-                    reserved.append(heapq.heappop(waiting))
-                    starting[index] += 1
-        for entry in reserved:
-            heapq.heappush(waiting, entry)
+            dealt.append(heapq.heappop(waiting)[-1])
         own.held.update((work.key, work) for work in dealt)
         return dealt
-
-    def _starting_beside(self, own: _Worker[Item]) -> list[_Worker[Item]]:
-        """Other workers that hold work of the same group and have begun none of it."""
-        others = (other for other in self._workers.values() if other is not own)
-        return [other for other in others if other.group == own.group and other.held and not other.started]
 
     def _is_over(self, own: _Worker[Item]) -> bool:
         """Whether no item can come to a worker any more: from outside, or from another worker that dies."""

@@ -47,20 +47,6 @@ def test_the_costliest_items_go_first_and_a_worker_is_kept_full() -> None:
     assert records.keys("gpu", 1) == ["cue 6"]
 
 
-def test_workers_that_start_together_share_the_costliest_items() -> None:
-    records = Records()
-    for worker in ("one", "two"):
-        records.dispatcher.join(worker, lambda group: True)
-    records.dispatcher.add(work(f"cue {cost:02d}", cost) for cost in range(20))
-    assert [records.keys(worker, 1) for worker in ("one", "two")] == [["cue 19"], ["cue 18"]]
-    assert records.keys("one", 4) == ["cue 17", "cue 15", "cue 13", "cue 11"]
-    assert records.keys("two", 4) == ["cue 16", "cue 14", "cue 12", "cue 10"]
-    for worker, key in (("one", "cue 19"), ("two", "cue 18")):
-        records.dispatcher.begin(worker, key)
-        records.dispatcher.end(worker, key)
-    assert records.keys("two", 12) == [f"cue {cost:02d}" for cost in range(9, -1, -1)], "one holds as much"
-
-
 def test_a_higher_priority_goes_first_whatever_it_costs_and_whatever_is_loaded() -> None:
     records = Records()
     records.dispatcher.join("gpu", lambda group: True)
