@@ -2,7 +2,8 @@
 
 An item belongs to a group, such as an engine and a model: what a worker must have loaded to do it. Items with the
 highest priority come first. Among those, a worker stays with its group while that has items, the costliest first, so a
-device that ends early takes what the others have not begun. After the deadline nothing is dealt any more.
+device that ends early takes what the others have not begun. Workers that start together get equally costly items.
+After the deadline nothing is dealt any more.
 If a worker dies, the items that it had begun are suspects: each is tried once more, alone. An item that loses a second
 worker fails with that reason.
 """
@@ -24,6 +25,8 @@ DEATHS_ALLOWED = 2
 """Workers that may die of one item, or before any item of a group has begun on a device."""
 START_LIMIT_S = 900.0
 """How long a worker may take until the first of its items has begun: to start, and to load a model."""
+RESERVED_MOST = 256
+"""The costliest items that are kept for workers that still start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,8 @@ class _Worker(Generic[Item]):
     held: dict[str, Work[Item]] = field(default_factory=dict)
     began: dict[str, float] = field(default_factory=dict)
     group: Group | None = None
+    started: bool = False
+    """It has begun an item since it held none."""
     alone: bool = False
     """It holds a suspect, and gets nothing beside it."""
     since: float = 0.0
@@ -155,6 +160,7 @@ class Dispatcher(Generic[Item]):
             own = self._workers[worker]
             if key in own.held:
                 own.began.setdefault(key, self._clock())
+                own.started = True
                 own.early_deaths.clear()
 
     def end(self, worker: str, key: str) -> None:
@@ -283,6 +289,7 @@ class Dispatcher(Generic[Item]):
     def _first(self, own: _Worker[Item], count: int) -> list[Work[Item]]:
         assert own.group is not None
         own.since = self._clock()
+        own.started = False
         if suspects := self._suspects.get(own.group):
             work = suspects.pop()
             own.held[work.key] = work
@@ -294,10 +301,29 @@ class Dispatcher(Generic[Item]):
         assert own.group is not None
         waiting = self._waiting.get(own.group, [])
         dealt: list[Work[Item]] = []
-        while len(dealt) < count and waiting and -waiting[0][0] >= max(self._tops(own).values()):
-            dealt.append(heapq.heappop(waiting)[-1])
-        own.held.update((work.key, work) for work in dealt)
+        while len(dealt) < count and waiting:
+            highest = max(self._tops(own).values())
+            reserved = [heapq.heappop(waiting) for _ in range(min(self._reserved(own), len(waiting)))]
+            work = heapq.heappop(waiting)[-1] if waiting and -waiting[0][0] >= highest else None
+            for entry in reserved:
+                heapq.heappush(waiting, entry)
+            if work is None:
+                break
+            own.held[work.key] = work
+            dealt.append(work)
         return dealt
+
+    def _reserved(self, own: _Worker[Item]) -> int:
+        """How many of the costliest items ``own`` leaves to workers that still start and hold less than it does.
+
+        The first worker to ask would otherwise get all long takes, and its steps would be slower than the others'.
+        """
+        held = [
+            len(other.held)
+            for other in self._workers.values()
+            if other.group == own.group and other.held and not other.started
+        ]
+        return min(RESERVED_MOST, sum(max(0, len(own.held) - count) for count in held))
 
     def _is_over(self, own: _Worker[Item]) -> bool:
         """Whether no item can come to a worker any more: from outside, or from another worker that dies."""

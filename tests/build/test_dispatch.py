@@ -47,6 +47,38 @@ def test_the_costliest_items_go_first_and_a_worker_is_kept_full() -> None:
     assert records.keys("gpu", 1) == ["cue 6"]
 
 
+def test_workers_that_start_together_get_equally_costly_items() -> None:
+    records = Records()
+    for name in ("one", "two"):
+        records.dispatcher.join(name, lambda group: True)
+    records.dispatcher.add(work(f"cue {cost}", cost) for cost in range(10))
+    assert records.keys("one", 1) == ["cue 9"]
+    assert records.keys("two", 1) == ["cue 8"]
+    records.dispatcher.begin("one", "cue 9")
+    first = ["cue 9"]
+    while dealt := records.keys("one", 1):
+        first += dealt
+    assert first == ["cue 9", "cue 7", "cue 5", "cue 3", "cue 1"], "the rest waits for the other worker"
+    records.dispatcher.begin("two", "cue 8")
+    assert records.keys("two", 9) == ["cue 6", "cue 4", "cue 2", "cue 0"]
+
+
+def test_what_waits_for_a_worker_is_dealt_once_that_worker_has_begun_or_died() -> None:
+    for death in (False, True):
+        records = Records()
+        for name in ("one", "two"):
+            records.dispatcher.join(name, lambda group: True)
+        records.dispatcher.add(work(f"cue {cost}", cost) for cost in range(4))
+        assert records.keys("one", 1) == ["cue 3"]
+        assert records.keys("two", 1) == ["cue 2"]
+        assert records.keys("one", 4) == ["cue 1"]
+        if death:
+            records.dispatcher.lose("two", "killed by signal 9")
+        else:
+            records.dispatcher.begin("two", "cue 2")
+        assert records.keys("one", 4) == ["cue 2", "cue 0"][not death :]
+
+
 def test_a_higher_priority_goes_first_whatever_it_costs_and_whatever_is_loaded() -> None:
     records = Records()
     records.dispatcher.join("gpu", lambda group: True)
