@@ -27,8 +27,7 @@ FILE = Key(
     AUDIO_FILE,
     "The audio file.",
     example="audio/theme.wav",
-    required=True,
-    hint="file: and a path such as audio/theme.wav",
+    required="file: and a path such as audio/theme.wav",
 )
 """In groups."""
 CONTINUE_FROM = take_key(

@@ -104,8 +104,7 @@ _UCS = Group(
             values.CATEGORY,
             "CatID of the UCS list.",
             example="FOOTHmn",
-            required=True,
-            hint="category: such as FOOTHmn",
+            required="category: such as FOOTHmn",
         ),
         Key("name", values.PIECE, "FXName, up to 25 characters.", example="Step Gravel"),
     ),
@@ -348,8 +347,7 @@ PROMPT = Key(
     "The sound in words, up to 2000 characters.",
     example="a heavy wooden door closes",
     affects=("takes",),
-    hint="prompt: and the sound in words",
-    required=True,
+    required="prompt: and the sound in words",
 )
 PIECES = ListOf(values.PIECE, 10_000, 1)
 WHEN = Key(
@@ -357,16 +355,14 @@ WHEN = Key(
     MapOf(replace(PIECES, alone=True), least=1),
     "Names of `for_each`, each with the value or the values for which this counts.",
     example={"surface": "gravel"},
-    hint="when: and names of for_each, such as when: {surface: gravel}",
-    required=True,
+    required="when: and names of for_each, such as when: {surface: gravel}",
 )
 CUESMITH = Key(
     "cuesmith",
     values.VERSION,
     "Version of the language: `1`.",
     example="1",
-    hint="cuesmith: 1",
-    required=True,
+    required="cuesmith: 1",
 )
 PROJECT_SEED = replace(
     _SEED, text="The base of every sound's own seed; change it to generate everything again.", shown="`0`"
@@ -389,8 +385,7 @@ CHANNEL = Group(
             ListOf(values.ALLOWED, 64, unique=True),
             "Reasons of the release gate that do not count.",
             example=["credentials"],
-            hint="allow:",
-            required=True,
+            required="allow:",
         ),
     ),
 )
@@ -431,8 +426,7 @@ ID = Key(
     "Name and place in the library: `music/forest/explore`.",
     example="sfx/door/wood",
     affects=("takes",),
-    hint="id: such as sfx/door/wood",
-    required=True,
+    required="id: such as sfx/door/wood",
 )
 KIND = Key(
     "kind",
@@ -440,8 +434,7 @@ KIND = Key(
     "`music` or `sfx`.",
     example="sfx",
     affects=("takes",),
-    hint="kind: music or kind: sfx",
-    required=True,
+    required="kind: music or kind: sfx",
 )
 FOR_EACH = Key(
     "for_each",
@@ -461,16 +454,14 @@ PROJECT = Key(
     "The project's name: letters, digits, `_`, `-`, `.`",
     example="emberfall",
     affects=("masters",),
-    hint="project: and the project's name",
-    required=True,
+    required="project: and the project's name",
 )
 _REASON = Key(
     "reason",
     values.REASON,
     "Why, in words; errors and disclosures show it.",
     example="living artist",
-    hint="reason: and why",
-    required=True,
+    required="reason: and why",
 )
 _RULES = ListOf(
     Group(
@@ -515,24 +506,21 @@ POLICY = Key(
                                 ListOf(values.POLICY_WORD, 1_000, 1, alone=True),
                                 "Words or patterns as the rule has them.",
                                 example=["didgeridoo"],
-                                hint="words: and words of a rule",
-                                required=True,
+                                required="words: and words of a rule",
                             ),
                             Key(
                                 "assets",
                                 ListOf(values.POLICY_ASSET, 1_000, 1, alone=True),
                                 "Ids of assets, or globs.",
                                 example=["music/hub/*"],
-                                hint="assets: and ids or globs",
-                                required=True,
+                                required="assets: and ids or globs",
                             ),
                             Key(
                                 "by",
                                 values.PERSON,
                                 "The name of the person who decided.",
                                 example="Ada Lovelace",
-                                hint="by: and the name of the person who decided",
-                                required=True,
+                                required="by: and the name of the person who decided",
                             ),
                             _REASON,
                         ),
@@ -567,8 +555,7 @@ DECLARATION = Key(
                 FLAG,
                 "`true` if the game is sold or earns money in another way.",
                 example="true",
-                hint="commercial: true or commercial: false",
-                required=True,
+                required="commercial: true or commercial: false",
             ),
             Key(
                 "revenue_below_usd",
@@ -588,4 +575,3 @@ EXPORTS = Key(
     "[Export profiles](export.md#platform-profiles), selected with `cuesmith export --profile`.",
     example={"mobile": {"format": "ogg", "bit_rate": "96 kbps"}},
 )
-ASSETS_HINT = "assets: and a list of assets, or assets: [] for none"

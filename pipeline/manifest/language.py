@@ -61,7 +61,7 @@ class Language:
     def override(self) -> Group:
         """Other values for the combinations of for_each that ``when`` names."""
         text = "Other values for the combinations of for_each that `when` names."
-        return Group("Override", text, (*self._own, keys.WHEN, replace(keys.PROMPT, required=False)))
+        return Group("Override", text, (*self._own, keys.WHEN, replace(keys.PROMPT, required="")))
 
     @cached_property
     def asset(self) -> Group:
@@ -112,7 +112,12 @@ class Language:
         return Group("Shared", "A file that manifests include.", (*first, profiles, defaults, keys.POLICY))
 
     def _assets(self, text: str) -> Key:
-        return Key("assets", ListOf(self.asset, 10**6), text, hint=keys.ASSETS_HINT, required=True)
+        return Key(
+            "assets",
+            ListOf(self.asset, 10**6),
+            text,
+            required="assets: and a list of assets, or assets: [] for none",
+        )
 
     @cached_property
     def asset_file(self) -> Group:

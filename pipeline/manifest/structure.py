@@ -174,9 +174,8 @@ class Key:
     """Its field in a spec of the asset, if that is not ``name``; of an engine's key, its setting in a recipe."""
     words: str = ""
     """How a reason names it, if that is not its path."""
-    hint: str = ""
-    """What the message for a missing value asks for; only for keys that need a value."""
-    required: bool = False
+    required: str = ""
+    """What the message for a missing key or value asks for; empty for a key that may be missing."""
     shown: str = ""
     """The default in the handbook, if ``default`` does not say it."""
     engines: tuple[str, ...] = ()
@@ -253,14 +252,14 @@ class Group:
         for key in self.keys:
             if key.name in value:
                 item, where = value[key.name], (*place, key.name)
-                if item is None and key.hint:
-                    faults.append((where, Fault("has no value", f"write {key.hint}")))
+                if item is None and key.required:
+                    faults.append((where, Fault("has no value", f"write {key.required}")))
                     continue
                 part = read_value(key.reader, item, where, faults)
                 if part is not BAD:
                     read[key.name] = part
             elif key.required:
-                faults.append(((*place, key.name), Missing("is missing", f"write {key.hint}")))
+                faults.append(((*place, key.name), Missing("is missing", f"write {key.required}")))
         faults += [((*place, name), UnknownKey(self, name)) for name in value.keys() - self.by_name.keys()]
         return read
 
