@@ -5,9 +5,8 @@ project and every file that it was read from. It counts only while the release i
 the same path and the same bytes; anything else, from a changed include to a damaged entry, loads the manifest itself.
 Problems are never stored.
 
-The JSON is exact: every number keeps its type, equal parts stay one object. An asset is a list of its fields in the
-order of `AssetSpec`; a field with another type of `spec` is its index in ``parts``, a list that has each part once
-as the name of its type and its fields.
+The JSON is exact: every number keeps its type, equal parts stay one object. A value of a type of `spec` is an object
+with one key, the type's name, and the list of its fields.
 """
 
 from __future__ import annotations
@@ -17,93 +16,62 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import astuple, fields
-from operator import attrgetter
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pipeline import __version__
-from pipeline.errors import Problem
-from pipeline.licenses import LicenseDeclaration
-from pipeline.manifest import lazy_imports
-from pipeline.manifest.spec import (
-    AssetSpec,
-    AudioInput,
-    DeliverySpec,
-    MasteringSpec,
-    Project,
-    QualitySpec,
-    ScoreSpec,
-    SourceRef,
-    Ucs,
-)
+from pipeline.manifest import lazy_imports, spec
+from pipeline.manifest.spec import AssetSpec, Project
 
 if TYPE_CHECKING:
     from pipeline.manifest.structure import EngineKeysSource
 
 
-_FIELDS = tuple(field.name for field in fields(AssetSpec))
-_TUPLES = (_FIELDS.index("tags"), _FIELDS.index("was"))
-_PARTS = tuple(_FIELDS.index(name) for name in ("ucs", "mastering", "delivery", "source", "quality"))
-_ENGINE_KEYS = _FIELDS.index("engine_keys")
-_SCORES = _FIELDS.index("scores")
-_TYPES: dict[str, Any] = {
-    kind.__name__: kind for kind in (DeliverySpec, MasteringSpec, QualitySpec, SourceRef, Ucs)
-}
+_TYPES = {name: kind for name, kind in vars(spec).items() if is_dataclass(kind)}
 
 
-def pack(project: Project) -> dict[str, Any]:
-    """``project`` as a JSON value."""
-    places: dict[int, int] = {}
-    parts: list[list[Any]] = []
-    read = attrgetter(*_FIELDS)
-    assets = []
-    for asset in project.assets:
-        row = list(read(asset))
-        for column in _PARTS:
-            part = row[column]
-            if part is None:
-                continue
-            place = places.setdefault(id(part), len(parts))
-            if place == len(parts):
-                parts.append([type(part).__name__, *(getattr(part, field.name) for field in fields(part))])
-            row[column] = place
-        row[_ENGINE_KEYS] = _packed(row[_ENGINE_KEYS])
-        row[_SCORES] = [astuple(score) for score in row[_SCORES]]
-        assets.append(row)
-    plain = {field.name: getattr(project, field.name) for field in fields(project)}
-    warnings = [astuple(warning) for warning in project.warnings]
-    declared = project.license and project.license.to_json()
-    return {**plain, "warnings": warnings, "license": declared, "parts": parts, "assets": assets}
+def pack(value: Any) -> bytes:
+    """JSON of a value in which there may be projects."""
+    return json.dumps(value, default=_packed, separators=(",", ":")).encode()
 
 
-def unpack(value: dict[str, Any]) -> Project:
+def unpack(body: bytes) -> Any:
     """The inverse of `pack`."""
-    parts = [_TYPES[kind](*map(_frozen, values)) for kind, *values in value.pop("parts")]
-    assets = []
-    for row in value["assets"]:
-        for column in _TUPLES:
-            row[column] = _frozen(row[column])
-        for column in _PARTS:
-            if row[column] is not None:
-                row[column] = parts[row[column]]
-        row[_ENGINE_KEYS] = _unpacked(row[_ENGINE_KEYS])
-        row[_SCORES] = tuple(ScoreSpec(*score) for score in row[_SCORES])
-        assets.append(AssetSpec(*row))
-    warnings = tuple(Problem(*warning) for warning in value["warnings"])
-    promotion = _frozen(value["promotion"])
-    declared = LicenseDeclaration.from_json(value["license"]) if value["license"] else None
-    changed = {"assets": tuple(assets), "warnings": warnings, "promotion": promotion, "license": declared}
-    return Project(**{**value, **changed})
+    return json.loads(body, object_hook=_unpacked)
+
+
+def _packed(value: Any) -> dict[str, list[Any]]:
+    return {type(value).__name__: [getattr(value, field.name) for field in fields(value)]}
+
+
+def _unpacked(value: dict[str, Any]) -> Any:
+    """The inverse of `_packed`; other objects stay: their keys are in small letters, names of types are not."""
+    name = next(iter(value), "")
+    if name not in _TYPES:
+        return value
+    if name == "Project":  # The lists in its policy stay lists.
+        return Project(*[_frozen(item) if isinstance(item, list) else item for item in value[name]])
+    values = map(_frozen, value[name])
+    return AssetSpec(*values) if name == "AssetSpec" else _part(name, *values)
+
+
+@lru_cache(maxsize=4096, typed=True)
+def _part(name: str, *values: Any) -> Any:
+    """A value of a type in `_TYPES`; equal ones are one object."""
+    return _TYPES[name](*values)
 
 
 def _frozen(value: Any) -> Any:
     """``value`` with tuples in place of lists."""
-    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+    if isinstance(value, list):
+        return tuple(map(_frozen, value))
+    return {name: _frozen(inner) for name, inner in value.items()} if isinstance(value, dict) else value
 
 
-_FORMAT = "cuesmith.compiled/9"
+_FORMAT = "cuesmith.compiled/10"
 
 
 def load_cached(
@@ -120,8 +88,7 @@ def load_cached(
         return known
     project, files = lazy_imports.load_with_files(path, profile, engine_keys)
     if entry:
-        read = [(file.named, file.path, file.sha256) for file in files]
-        _write(entry, {"release": release, "files": read, "project": pack(project)})
+        _write(entry, pack({"release": release, "files": files, "project": project}))
     return project
 
 
@@ -146,9 +113,9 @@ def _read(entry: Path, release: list[str]) -> Project | None:
     with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
         head, _, body = entry.read_bytes().partition(b"\n")
         if head == _checksum(body):
-            value = json.loads(body)
+            value = unpack(body)
             if value["release"] == release and all(_unchanged(*file) for file in value["files"]):
-                return unpack(value["project"])
+                return cast(Project, value["project"])
     return None
 
 
@@ -160,9 +127,8 @@ def _unchanged(named: str, path: str, sha256: str) -> bool:
         return hashlib.file_digest(file, "sha256").hexdigest() == sha256
 
 
-def _write(entry: Path, value: dict[str, Any]) -> None:
+def _write(entry: Path, body: bytes) -> None:
     """Store what was loaded. A cache that cannot be written is not an error."""
-    body = json.dumps(value, separators=(",", ":")).encode()
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)
         # Not atomic: a reader compares the hash, so that it ignores an incomplete file.
@@ -174,24 +140,3 @@ def _write(entry: Path, value: dict[str, Any]) -> None:
 
 def _checksum(body: bytes) -> bytes:
     return hashlib.sha256(body).hexdigest().encode()
-
-
-def _packed(value: Any) -> Any:
-    """A value of an engine's key as JSON; an audio file and a list are lists that start with their type."""
-    if isinstance(value, AudioInput):
-        return ["audio", value.name, value.path, value.sha256]
-    if isinstance(value, tuple):
-        return ["list", *map(_packed, value)]
-    if isinstance(value, Mapping):
-        return {name: _packed(inner) for name, inner in value.items()}
-    return value
-
-
-def _unpacked(value: Any) -> Any:
-    """The inverse of `_packed`."""
-    if isinstance(value, dict):
-        return {name: _unpacked(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        kind, *items = value
-        return AudioInput(*items) if kind == "audio" else tuple(map(_unpacked, items))
-    return value

@@ -8,6 +8,7 @@ import os
 import posixpath
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from pipeline.errors import CuesmithError
 from pipeline.manifest import lazy_imports
@@ -142,8 +143,7 @@ class Source:
         return str(self.path.parent)
 
 
-@dataclass(frozen=True, slots=True)
-class ReadFile:
+class ReadFile(NamedTuple):
     """A file whose bytes shaped the project."""
 
     named: str
