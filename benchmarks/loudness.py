@@ -24,9 +24,9 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT)]
 
 from pipeline.audio import Clip  # noqa: E402
-from pipeline.generators import GeneratedTake  # noqa: E402
+from pipeline.generators import GeneratedTake, engine_keys  # noqa: E402
 from pipeline.generators.sketch import ENGINE  # noqa: E402
-from pipeline.manifest import load  # noqa: E402
+from pipeline.manifest.loader import load  # noqa: E402
 from pipeline.manifest.spec import AssetSpec  # noqa: E402
 from pipeline.mastering.chain import TOLERANCE_LU, Master, master  # noqa: E402
 from pipeline.mastering.measure import measure  # noqa: E402
@@ -98,7 +98,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "field.yaml"
         path.write_text(manifest_text(options.seed))
-        assets = list(load(path).assets)
+        assets = list(load(path, None, engine_keys).assets)
     takes = [take_of(asset) for asset in assets]
     pairs = (map(float, pair.split(":")) for pair in options.targets.split(","))
     changes = [{}, *({"loudness_lufs": loudness, "limit_db": limit} for loudness, limit in pairs)]

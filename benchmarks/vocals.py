@@ -14,7 +14,7 @@ from studio_set import good
 
 from pipeline.audio import Clip
 from pipeline.generators import GeneratedTake, engine_keys, find_engine
-from pipeline.manifest import load
+from pipeline.manifest.loader import load
 from pipeline.plan.digests import recipes_for
 from pipeline.scores import find_score
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.generators.registry import engine_keys
-from pipeline.manifest import json_schema_text
 from pipeline.manifest.keys import SETTINGS
 from pipeline.manifest.language import Language, language
+from pipeline.manifest.schema import json_schema_text
 from pipeline.manifest.structure import Group, Key
 
 ROOT = Path(__file__).parents[1]

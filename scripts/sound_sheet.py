@@ -21,9 +21,9 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT)]
 
 from pipeline.audio import Clip  # noqa: E402
-from pipeline.generators import GeneratedTake  # noqa: E402
+from pipeline.generators import GeneratedTake, engine_keys  # noqa: E402
 from pipeline.generators.sketch import ENGINE  # noqa: E402
-from pipeline.manifest import load  # noqa: E402
+from pipeline.manifest.loader import load  # noqa: E402
 from pipeline.manifest.spec import AssetSpec  # noqa: E402
 from pipeline.plan.digests import recipes_for  # noqa: E402
 from pipeline.store.disk import write_atomically  # noqa: E402
@@ -108,7 +108,8 @@ def main() -> None:
     )
     parser.add_argument("--to", type=Path, default=ROOT / "docs" / "images" / "sounds.svg")
     to = parser.parse_args().to
-    assets = {asset.id: asset for asset in load(ROOT / "manifests" / "emberfall.yaml", "prototype").assets}
+    project = load(ROOT / "manifests" / "emberfall.yaml", "prototype", engine_keys)
+    assets = {asset.id: asset for asset in project.assets}
     cards = "\n".join(card(assets[name], place) for place, name in enumerate(SHOWN))
     width = _COLUMNS * (_WIDTH + 8) - 8
     height = -(-len(SHOWN) // _COLUMNS) * (_HEIGHT + 8) - 8

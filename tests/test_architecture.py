@@ -24,6 +24,7 @@ LATE = {
     "pipeline/generators/diffusers/engine.py": "torch, diffusers and the hub, when they are used",
     "pipeline/generators/registry.py": "the engine or the score that is asked for",
     "pipeline/generators/sketch/engine.py": "numpy and scipy, when the engine is opened",
+    "pipeline/manifest/files.py": "the audio reader, when a manifest names a sound",
     "pipeline/manifest/lazy_imports.py": "YAML and the table of keys, when a manifest is read",
     "pipeline/generators/published_model.py": "the hub, when weights are fetched",
     "pipeline/scores/clap.py": "torch and transformers, when the score is opened",

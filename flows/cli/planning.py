@@ -47,7 +47,6 @@ from pipeline.build.readiness import unmet_requirements
 from pipeline.errors import UsageError
 from pipeline.export import LIBRARY, ChangedFile, changed_files
 from pipeline.generators import engine_keys, find_engine
-from pipeline.manifest import json_schema_text
 from pipeline.manifest.problems import list_names
 from pipeline.plan import BuildEstimate, check_profiles, estimate, recorded_speeds
 from pipeline.provenance import master_name
@@ -126,6 +125,8 @@ def schema_command(
     as_json: AsJson = False,
 ) -> None:
     """Print the JSON Schema of manifests, for completion in an editor."""
+    from pipeline.manifest.schema import json_schema_text
+
     text = json_schema_text(engine_keys)
     if write is None:
         typer.echo(text, nl=False)

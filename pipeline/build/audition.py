@@ -23,7 +23,8 @@ from pipeline.catalog import Catalog, Reviews, master_row
 from pipeline.errors import MachineError, UsageError
 from pipeline.generators import engine_keys, find_engine
 from pipeline.jobs.work_items import store_inputs
-from pipeline.manifest import beside, load, nearest
+from pipeline.manifest import beside, nearest
+from pipeline.manifest.loader import load
 from pipeline.manifest.spec import AssetSpec, Project
 from pipeline.plan import AssetPlan, TakeOrder, group_digest, master_digest, plan
 from pipeline.plan.values import Known

@@ -33,7 +33,7 @@ from pipeline.catalog.version import sha256_of
 from pipeline.credentials import DEVELOPMENT, SignedFiles, available, configured
 from pipeline.errors import Problem, UsageError
 from pipeline.generators import engine_keys
-from pipeline.manifest import beside, load, load_cached, manifest_texts, nearest
+from pipeline.manifest import beside, lazy_imports, load_cached, nearest
 from pipeline.manifest.problems import list_names
 from pipeline.manifest.spec import AssetSpec, CredentialsPolicy, ManifestText, Project
 from pipeline.plan import APPROVED, LOCKED, AssetPlan, Plan, Reason, Stage, VariationPlan, plan
@@ -132,7 +132,7 @@ class Prepared:
     @cached_property
     def texts(self) -> tuple[ManifestText, ...]:
         """The manifest and the files that it includes. Raises `UsageError` if they changed after the plan was made."""
-        texts = manifest_texts(Path(self.project.file), engine_keys)
+        texts = lazy_imports.loader.manifest_texts(Path(self.project.file), engine_keys)
         if sha256_of(texts) != self.project.sha256:
             raise UsageError(
                 f"{self.project.file} changed while the build started; run the same command again"
@@ -236,11 +236,7 @@ def prepare(
     catalog = Catalog(store)
     latest = catalog.latest()
     compiled = store.backend.local_path("cache/manifests") if latest else None
-    project = (
-        load_cached(manifest, profile, compiled, engine_keys)
-        if compiled
-        else load(manifest, profile, engine_keys)
-    )
+    project = load_cached(manifest, profile, compiled, engine_keys)
     renames = {old: asset.id for asset in project.assets for old in reversed(asset.was)}
     every_asset = project.assets
     if only:

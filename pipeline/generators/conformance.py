@@ -47,7 +47,7 @@ from pipeline.generators import (
 )
 from pipeline.generators.protocol import ListedRecipes
 from pipeline.licenses import LicenseTerms, ModelLicense
-from pipeline.manifest import load
+from pipeline.manifest.loader import load
 from pipeline.manifest.spec import AssetSpec
 from pipeline.plan.digests import recipes_for
 from pipeline.recipe import Recipe
@@ -249,7 +249,7 @@ print(json.dumps({recipe.digest: take_digest(take) for recipe, take in outcomes}
 _LIGHT = """
 from pathlib import Path
 from pipeline.generators import Estimator, Preflight, engine_keys, find_engine
-from pipeline.manifest import load
+from pipeline.manifest.loader import load
 from pipeline.plan.digests import recipes_for
 found = find_engine(engine)
 for asset in load(Path(manifest), None, engine_keys).assets:

@@ -75,18 +75,15 @@ _FORMAT = "cuesmith.compiled/10"
 
 
 def load_cached(
-    path: Path,
-    profile: str | None,
-    folder: Path,
-    engine_keys: EngineKeysSource = lazy_imports.no_engine_keys,
+    path: Path, profile: str | None, folder: Path | None, engine_keys: EngineKeysSource
 ) -> Project:
-    """As `load`, from the cache in ``folder`` if it has the project. Raises what `load` raises."""
-    entry = _entry(path, profile, folder)
+    """As `loader.load`, from the cache in ``folder`` if it has the project; None for no cache."""
+    entry = _entry(path, profile, folder) if folder else None
     release = [__version__, sys.version, getattr(engine_keys, "__qualname__", ""), *_our_sources()]
     known = _read(entry, release) if entry else None
     if known is not None:
         return known
-    project, files = lazy_imports.load_with_files(path, profile, engine_keys)
+    project, files = lazy_imports.loader.load_with_files(path, profile, engine_keys)
     if entry:
         _write(entry, pack({"release": release, "files": files, "project": project}))
     return project

@@ -7,11 +7,11 @@ import math
 import os
 import posixpath
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.errors import CuesmithError
-from pipeline.manifest import lazy_imports
 from pipeline.manifest.language import Language
 from pipeline.manifest.names import is_reserved
 from pipeline.manifest.problems import (
@@ -29,6 +29,9 @@ from pipeline.manifest.reader import MAX_BYTES, read_document
 from pipeline.manifest.spec import AudioInput, ManifestText
 from pipeline.manifest.validation import Checked, check
 from pipeline.manifest.values import VERSION
+
+if TYPE_CHECKING:
+    from pipeline.audio import Clip
 
 MIN_SECONDS = 0.02
 """Shortest sound that can condition a model: one frame of the codecs."""
@@ -106,7 +109,7 @@ def _seconds_of(data: bytes, text: str) -> float:
     if not data:
         raise Fault(f"file {quote(text)} is empty", "export it again")
     try:
-        clip = lazy_imports.read_audio(data)
+        clip: Clip = import_module("pipeline.audio").read(data)
     except CuesmithError as error:
         what, _, remedy = str(error).rpartition("; ")
         raise Fault(f"file {quote(text)}: {what or remedy}", remedy if what else "export it again") from error

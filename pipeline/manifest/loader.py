@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import MachineError, ManifestError
+from pipeline.errors import MachineError, ManifestError, Problem
 from pipeline.licenses import LicenseDeclaration
 from pipeline.manifest.expansion import Expansion
 from pipeline.manifest.files import AudioFiles, ReadFile, Source, Sources, check_profile
 from pipeline.manifest.keys import EXPORT_SETTINGS
 from pipeline.manifest.language import Language, language
-from pipeline.manifest.lazy_imports import Check, no_check
 from pipeline.manifest.names import check_project
 from pipeline.manifest.policy import LEVELS, Policy, Rule, merged, normalized
 from pipeline.manifest.problems import (
@@ -73,18 +72,26 @@ _YAML = re.compile(r"\.ya?ml$", re.IGNORECASE)
 _CHANNEL = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
 
-Loaded = tuple[Project, tuple[ReadFile, ...]]
-"""A project and every file that it was read from."""
+Check = Callable[[Project], Iterable[Problem]]
+"""Finds problems of a project that the language does not know of."""
+
+
+def load(
+    path: Path, profile: str | None, engine_keys: EngineKeysSource, check: Check = lambda project: ()
+) -> Project:
+    """The project that the manifest at ``path`` describes, with the settings of ``profile``.
+
+    ``engine_keys`` gives the keys that engines bring, by the engine's name. ``check`` finds what else is wrong; it gets
+    the assets of which everything that an engine sees could be read. Raises `ManifestError` with every problem of the
+    manifest and of what it includes, in file order.
+    """
+    return load_with_files(path, profile, engine_keys, check)[0]
 
 
 def load_with_files(
-    path: Path, profile: str | None, engine_keys: EngineKeysSource, check: Check = no_check
-) -> Loaded:
-    """The project that the manifest at ``path`` describes, with the settings of ``profile``.
-
-    ``check`` finds what else is wrong; it gets the assets of which everything that an engine sees could be read. Raises
-    `ManifestError` with every problem of the manifest and of what it includes, in file order.
-    """
+    path: Path, profile: str | None, engine_keys: EngineKeysSource, check: Check = lambda project: ()
+) -> tuple[Project, tuple[ReadFile, ...]]:
+    """As `load`, with every file that the project was read from."""
     problems = Problems()
     sources, main = _read(path, problems, engine_keys)
     if main is None:

@@ -7,7 +7,7 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from pipeline.generators.registry import engine_keys
-from pipeline.manifest import label_words, reason_words, setting_words
+from pipeline.manifest import lazy_imports
 from pipeline.manifest.spec import NOT_IN_DIGESTS, AssetSpec, DeliverySpec, MasteringSpec, QualitySpec
 from pipeline.provenance import MasterRecord
 from pipeline.recipe import Recipe
@@ -37,7 +37,9 @@ def recipe_reasons(before: Mapping[str, Any], after: Recipe) -> Iterator[str]:
         for key in sorted({*before[section], *recipe[section]}):
             old, new = before[section].get(key, "none"), recipe[section].get(key, "none")
             if old != new:
-                word, unit = setting_words(engine_keys).get(key, (key.replace("_", " "), ""))
+                word, unit = lazy_imports.language.setting_words(engine_keys).get(
+                    key, (key.replace("_", " "), "")
+                )
                 values = f": {_with(unit, old)} -> {_with(unit, new)}" if section == "settings" else ""
                 yield f"{word} changed{values}"
 
@@ -45,7 +47,7 @@ def recipe_reasons(before: Mapping[str, Any], after: Recipe) -> Iterator[str]:
 def _recipe_words(key: str) -> tuple[str, str]:
     """How a reason names a key of a recipe, and the unit of its values."""
     if key == "seconds":
-        return reason_words()["duration_s"]
+        return lazy_imports.language.reason_words()["duration_s"]
     return "model revision" if key == "revision" else key.replace("_", " "), ""
 
 
@@ -72,7 +74,7 @@ def spec_reasons(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterato
     for key in dict.fromkeys([*_SPEC_FIELDS, *before, *after]):
         old, new = before.get(key), after.get(key)
         if old != new:
-            word, unit = reason_words().get(key, (key.replace("_", " "), ""))
+            word, unit = lazy_imports.language.reason_words().get(key, (key.replace("_", " "), ""))
             yield f"{word} changed: {say(old)}{unit} -> {say(new)}{unit}"
 
 
@@ -84,7 +86,7 @@ def chain_reasons(before: str | None, after: str | None) -> Iterator[str]:
 
 def label_reasons(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
     """How the labels of two rows differ. Labels that ``after`` does not have are not compared."""
-    for key, word in label_words().items():
+    for key, word in lazy_imports.language.label_words().items():
         if key in after and before.get(key) != after[key]:
             yield f"{word} changed: {_label(before.get(key))} -> {_label(after[key])}"
 

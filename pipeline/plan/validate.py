@@ -16,7 +16,7 @@ from pipeline.generators import (
     find_engine,
 )
 from pipeline.licenses import LicenseDeclaration
-from pipeline.manifest import Project, beside, load, nearest, profile_names
+from pipeline.manifest import Project, beside, lazy_imports, nearest
 from pipeline.manifest.spec import AssetSpec
 from pipeline.provenance import model_license
 from pipeline.scores import find_score
@@ -161,7 +161,7 @@ def check_profiles(path: Path, profile: str | None = None) -> tuple[Project, ...
         return (_checked(path, profile),)
     projects: list[Project] = []
     problems: dict[Problem, list[str | None]] = {}
-    for name in (None, *profile_names(path, engine_keys)):
+    for name in (None, *lazy_imports.loader.profile_names(path, engine_keys)):
         try:
             projects.append(_checked(path, name))
         except ManifestError as error:
@@ -173,7 +173,7 @@ def check_profiles(path: Path, profile: str | None = None) -> tuple[Project, ...
 
 
 def _checked(path: Path, profile: str | None) -> Project:
-    return load(path, profile, engine_keys, lambda project: _ask_engines(project)[1])
+    return lazy_imports.loader.load(path, profile, engine_keys, lambda project: _ask_engines(project)[1])
 
 
 def _in_file_order(problems: Mapping[Problem, Sequence[str | None]]) -> list[Problem]:

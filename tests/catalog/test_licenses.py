@@ -15,11 +15,10 @@ from quick import QuickProject
 from typer.testing import CliRunner
 
 from flows.cli.app import app
-from manifests import load
+from manifests import load, load_cached
 from pipeline.catalog import Reviews
 from pipeline.errors import ManifestError
 from pipeline.licenses import LicenseDeclaration, LicenseTerms, ModelLicense
-from pipeline.manifest import load_cached
 from pipeline.plan import check_profiles
 from pipeline.release import refusals
 

@@ -24,7 +24,8 @@ import yaml
 
 from pipeline.errors import ManifestError, Problem
 from pipeline.generators import engine_keys
-from pipeline.manifest import Project, load
+from pipeline.manifest import Project
+from pipeline.manifest.loader import load
 
 CASE_SECONDS = 10
 MEMORY_BYTES = 2 * 2**30

@@ -18,8 +18,9 @@ from properties import ONE_FIXTURE_FOR_ALL
 
 from manifests import load, load_cached
 from pipeline.errors import ManifestError
+from pipeline.generators import engine_keys
 from pipeline.generators.audiocraft.manifest_keys import keys_of
-from pipeline.manifest import Project, compiled, lazy_imports, profile_names
+from pipeline.manifest import Project, compiled, loader
 from pipeline.manifest.compiled import pack, unpack
 
 ROOT = Path(__file__).parents[2]
@@ -67,13 +68,13 @@ def manifest(tmp_path: Path, cache: Path) -> Path:
 def misses(monkeypatch: pytest.MonkeyPatch) -> Misses:
     """How often the files themselves were read since the last time that this was asked."""
     read: list[Path] = []
-    real = lazy_imports.load_with_files
+    real = loader.load_with_files
 
     def counted(path: Path, *options: Any) -> object:
         read.append(path)
         return real(path, *options)
 
-    monkeypatch.setattr(lazy_imports, "load_with_files", counted)
+    monkeypatch.setattr(loader, "load_with_files", counted)
 
     def count() -> int:
         found = len(read)
@@ -90,7 +91,7 @@ def exact(project: Project) -> str:
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_a_cached_example_is_the_example(path: Path, cache: Path, misses: Misses) -> None:
-    for profile in (None, *profile_names(path)):
+    for profile in (None, *loader.profile_names(path, engine_keys)):
         expected = exact(load(path, profile))
         misses()
         assert exact(cached(path, profile)) == expected

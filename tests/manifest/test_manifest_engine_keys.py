@@ -10,8 +10,9 @@ from manifest_texts import HEAD, write_sound
 
 from pipeline.errors import ManifestError
 from pipeline.generators import engine_keys as built_in
-from pipeline.manifest import load, load_cached, setting_words
-from pipeline.manifest.language import language
+from pipeline.manifest import load_cached
+from pipeline.manifest.language import language, setting_words
+from pipeline.manifest.loader import load
 from pipeline.manifest.schema import json_schema
 from pipeline.manifest.structure import EngineKeys, Group, Key
 from pipeline.manifest.values import AUDIO_FILE, DURATION, FLAG, SHARE

@@ -13,7 +13,7 @@ from toys import HEAD, ONE, THREE, TWO
 
 from pipeline.build.plan_rows import planned_rows
 from pipeline.build.prepare import prepare
-from pipeline.manifest import reason_words
+from pipeline.manifest.language import reason_words
 from pipeline.manifest.spec import DeliverySpec, MasteringSpec, QualitySpec
 from pipeline.mastering import CHAIN_VERSION
 from pipeline.plan import recipe_reasons, spec_reasons

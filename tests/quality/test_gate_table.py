@@ -7,8 +7,9 @@ import pytest
 import yaml
 
 from pipeline.gates import GATES, Gate, passing_setting
-from pipeline.manifest import load
+from pipeline.generators import engine_keys
 from pipeline.manifest.language import Language
+from pipeline.manifest.loader import load
 from pipeline.manifest.spec import QualitySpec
 from pipeline.quality.gates import MEASURES
 from scripts.gate_table import PAGE, page
@@ -39,7 +40,7 @@ def test_the_suggested_setting_lets_the_sound_pass(gate: Gate, tmp_path: Path) -
         spec = yaml.safe_load(setting)["quality"]
         text = f"cuesmith: 1\nproject: p\nassets:\n  - {{id: a, kind: sfx, prompt: a, duration: 1s, {setting}}}\n"
         (tmp_path / "cues.yaml").write_text(text)
-        quality = load(tmp_path / "cues.yaml").assets[0].quality
+        quality = load(tmp_path / "cues.yaml", None, engine_keys).assets[0].quality
         assert list(spec) == [gate.key]
         assert not gate.closes(measured, getattr(quality, gate.field or str(gate.key)))
 

@@ -17,10 +17,9 @@ from tiny_clap import write_clap
 from typer.testing import CliRunner, Result
 
 from flows.cli.app import app
-from manifests import load
+from manifests import load, load_cached
 from pipeline.audio import Clip
 from pipeline.errors import ManifestError
-from pipeline.manifest import load_cached
 from pipeline.manifest.spec import ScoreSpec
 from pipeline.plan import check_profiles
 from pipeline.provenance import MasterRecord, master_record

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 from pipeline import manifest
 from pipeline.generators.registry import engine_keys
-from pipeline.manifest import schema
+from pipeline.manifest import Project, loader, schema
 
-load = partial(manifest.load, engine_keys=engine_keys)
+
+def load(path: Path, profile: str | None = None) -> Project:
+    return loader.load(path, profile, engine_keys)
+
+
 load_cached = partial(manifest.load_cached, engine_keys=engine_keys)
 json_schema = partial(schema.json_schema, engine_keys)
-json_schema_text = partial(manifest.json_schema_text, engine_keys)
+json_schema_text = partial(schema.json_schema_text, engine_keys)

@@ -18,7 +18,7 @@ from pipeline.generators import engine_keys
 from pipeline.generators.diffusers.engine import ENGINE
 from pipeline.generators.diffusers.models import BY_ID, LICENSES, PUBLISHED
 from pipeline.generators.protocol import Requirements
-from pipeline.manifest import load
+from pipeline.manifest.loader import load
 
 OPEN = "stabilityai/stable-audio-open-1.0"
 SMALL = "stabilityai/stable-audio-3-small-music"
