@@ -6,13 +6,12 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
-from typing import Any, Generic, TypeVar, cast
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar, cast
 
 from pipeline.manifest.files import AudioFiles
 from pipeline.manifest.language import Language
 from pipeline.manifest.names import FileNames, Ids, Template, check_id, check_name, compile_template
-from pipeline.manifest.policy import REMEDY, Policy
 from pipeline.manifest.problems import Fault, Location, quote, suggest
 from pipeline.manifest.settings import Values, asset_specs, conflicts, merge, merge_asset, settled
 from pipeline.manifest.spec import AssetSpec, AudioInput, Kind, ScoreSpec, SourceRef, Ucs
@@ -116,37 +115,8 @@ def _lists(entry: Entry) -> Mapping[str, tuple[str, ...]]:
 
 ValueT = TypeVar("ValueT")
 Combination = Sequence[str]
-
-
-class TemplateText(Generic[ValueT]):
-    """A text of an entry with placeholders: its value for each combination. A fault is reported once."""
-
-    def __init__(
-        self, entry: Entry, location: Location, template: Template | None, finish: Callable[[str], ValueT]
-    ) -> None:
-        self._entry = entry
-        self._location = location
-        self._template = template
-        self._finish = finish
-        self._failed = False
-        self._constant: ValueT | None = None
-        if template is not None and template.constant is not None:
-            self._constant = self._value(())
-            self._template = None
-
-    def _value(self, combination: Combination) -> ValueT | None:
-        if self._template is None or self._failed:
-            return self._constant
-        try:
-            return self._finish(self._template.fill(combination))
-        except Fault as fault:
-            self._failed = True
-            self._entry.report_fault(self._location, fault)
-            return None
-
-    def fill(self, combination: Combination) -> ValueT | None:
-        """The value; None if nothing is written, or if the text has a fault."""
-        return self._constant if self._template is None else self._value(combination)
+Filled = Callable[[Combination], ValueT | None]
+"""The value of a text with placeholders for a combination; None if nothing is written, or if it has a fault."""
 
 
 class Texts:
@@ -167,19 +137,30 @@ class Texts:
         ]
         self._engine_own = {key.name: asset[key.name] for key in engine_own if key.name in asset}
         self._audio = {
-            path: self._audio_template_text(path, text, audio, group)
+            path: self._audio_text(path, text, audio, group)
             for path, text, group in _audio_paths(engine_own, asset)
         }
         self._fx_name = self._text(("ucs", "name"), asset.get("ucs", {}).get("name"), FX_NAME.check)
 
-    def _text(
-        self, location: Location, text: str | None, finish: Callable[[str], ValueT]
-    ) -> TemplateText[ValueT]:
-        return TemplateText(self._entry, location, self._template(location, text), finish)
+    def _text(self, location: Location, text: str | None, finish: Callable[[str], ValueT]) -> Filled[ValueT]:
+        """What ``finish`` makes of the text for each combination. A fault is reported once."""
+        template = self._template(location, text)
 
-    def _audio_template_text(
+        def fill(combination: Combination) -> ValueT | None:
+            try:
+                return finish(template.fill(combination)) if template else None
+            except Fault as fault:
+                self._entry.report_once(location, fault)
+                return None
+
+        if template and template.used:
+            return fill
+        constant = fill(())
+        return lambda combination: constant
+
+    def _audio_text(
         self, path: tuple[str, ...], text: str, files: AudioFiles, group: Group | None
-    ) -> TemplateText[AudioInput]:
+    ) -> Filled[AudioInput]:
         """Finds the audio file that the key at ``path`` names."""
         values = self._entry.asset[path[0]]
 
@@ -210,31 +191,30 @@ class Texts:
 
     def was(self, slugs: Combination) -> tuple[str, ...]:
         """The earlier ids, the latest first; ``slugs`` are the combination's values in the form for ids."""
-        filled = (template_text.fill(slugs) for template_text in self._was)
-        return tuple(old for old in filled if old is not None)
+        return tuple(old for was in self._was if (old := was(slugs)) is not None)
 
     def prompt(self, combination: Combination) -> str:
         """The prompt."""
-        return self._prompt.fill(combination) or ""
+        return self._prompt(combination) or ""
 
     def tags(self, combination: Combination, otherwise: tuple[str, ...]) -> tuple[str, ...]:
         """The tags, each once; ``otherwise`` if the entry has none."""
         if "tags" not in self._entry.asset:
             return otherwise
-        return tuple(dict.fromkeys(template_text.fill(combination) or "" for template_text in self._tags))
+        return tuple(dict.fromkeys(tag(combination) or "" for tag in self._tags))
 
     def engine_own(self, combination: Combination) -> dict[str, Any]:
         """The entry's own keys of engines, with the audio files that they name."""
         values = dict(self._engine_own)
-        for (name, *inner), template_text in self._audio.items():
-            audio = template_text.fill(combination)
-            values[name] = {**values[name], inner[0]: audio} if inner else audio
+        for (name, *inner), audio in self._audio.items():
+            file = audio(combination)
+            values[name] = {**values[name], inner[0]: file} if inner else file
         return values
 
     def ucs(self, combination: Combination) -> Ucs | None:
         """The UCS labels."""
         labels = self._entry.asset.get("ucs")
-        return Ucs(labels["category"], self._fx_name.fill(combination)) if labels else None
+        return Ucs(labels["category"], self._fx_name(combination)) if labels else None
 
 
 def _audio_paths(
@@ -273,7 +253,6 @@ class Expansion:
     language: Language
     profile_engines: frozenset[str] = frozenset()
     """Kinds whose engine the profile sets."""
-    policy: Policy = field(default_factory=Policy)
     _assets_left: int = MAX_ASSETS
     _takes_left: int = MAX_TAKES
 
@@ -282,13 +261,9 @@ class Expansion:
         self._names = FileNames(self.project)
         self._specs: dict[Any, Any] = {}
         """Equal specs are one object."""
-        self._reported: set[tuple[Any, ...]] = set()
-        """Entry, overrides and rule of each finding of the policy that is reported already."""
-        self.forbidden = 0
-        """How many of them are problems."""
 
-    def expand(self, entry: Entry) -> Iterator[AssetSpec]:
-        """The entry's assets; do not use them if a problem is reported."""
+    def expand(self, entry: Entry) -> Iterator[tuple[AssetSpec, Entry]]:
+        """The entry's assets, each with the entry and its overrides; do not use them if a problem is reported."""
         id_, overrides = (
             Texts(entry, self.audio, self.language.engine_own).id,
             Overrides(entry, self.language.merging),
@@ -307,9 +282,7 @@ class Expansion:
             self._ids.add(name, entry)
             self._ids.rename(was, name, overrides.variant(applied))
             if make:
-                asset = make(name, was, combination)
-                self._check_policy(asset, overrides.variant(applied))
-                yield asset
+                yield make(name, was, combination), overrides.variant(applied)
             else:
                 texts.check(combination)
 
@@ -329,16 +302,6 @@ class Expansion:
                 return None
             variants[applied] = (texts, self._maker(entry, texts, values) if values else None)
         return variants
-
-    def _check_policy(self, asset: AssetSpec, entry: Entry) -> None:
-        """Report what the policy forbids in the prompt, once for each entry and rule."""
-        for finding in self.policy.findings(asset.id, asset.prompt):
-            place = (entry.key, entry.overridden.get("prompt"), finding.rule)
-            if finding.exception is None and place not in self._reported:
-                self._reported.add(place)
-                self.forbidden += finding.rule.level == "forbid"
-                report = entry.report_fault if finding.rule.level == "forbid" else entry.warn
-                report(("prompt",), Fault(finding.what, REMEDY))
 
     def is_sure(self, entry: Entry) -> bool:
         """Whether everything that an engine sees of the entry could be read."""

@@ -16,7 +16,7 @@ from pipeline.manifest.files import AudioFiles, ReadFile, Source, Sources, check
 from pipeline.manifest.keys import EXPORT_SETTINGS
 from pipeline.manifest.language import Language, language
 from pipeline.manifest.names import check_project
-from pipeline.manifest.policy import LEVELS, Policy, Rule, merged, normalized
+from pipeline.manifest.policy import LEVELS, REMEDY, Policy, Rule, merged, normalized
 from pipeline.manifest.problems import (
     Fault,
     Location,
@@ -286,15 +286,24 @@ def _assets(
         audio=AudioFiles(sources.folder),
         language=sources.language,
         profile_engines=profile_engines,
-        policy=policy,
     )
     problems = sources.problems
     for entry, is_parsed in _entries(sources, main, file):
-        before = problems.count - expansion.forbidden
+        before = problems.count
         made = list(expansion.expand(entry))
-        is_sure = is_parsed and problems.count - expansion.forbidden == before and expansion.is_sure(entry)
-        yield from ((asset, is_sure) for asset in made)
+        is_sure = is_parsed and problems.count == before and expansion.is_sure(entry)
+        for asset, variant in made:
+            _check_policy(asset, variant, policy)
+            yield asset, is_sure
     expansion.finish()
+
+
+def _check_policy(asset: AssetSpec, entry: Entry, policy: Policy) -> None:
+    """Report what the policy forbids in the prompt, and warn of the rest, once for each entry and rule."""
+    for finding in policy.findings(asset.id, asset.prompt):
+        if finding.exception is None:
+            fault, warns = Fault(finding.what, REMEDY), finding.rule.level == "warn"
+            entry.report_once(("prompt",), fault, finding.rule, warns=warns)
 
 
 def _unsure(sources: Sources, profile: str | None) -> frozenset[str]:

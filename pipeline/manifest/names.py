@@ -106,8 +106,6 @@ class Template:
     """Literal texts and places in a combination, in order."""
 
     parts: tuple[str | int, ...]
-    constant: str | None
-    """The text itself where nothing is filled in."""
 
     @property
     def used(self) -> frozenset[int]:
@@ -116,8 +114,6 @@ class Template:
 
     def fill(self, values: Sequence[str]) -> str:
         """The text for one combination."""
-        if self.constant is not None:
-            return self.constant
         return "".join([part if isinstance(part, str) else values[part] for part in self.parts])
 
 
@@ -128,7 +124,7 @@ def compile_template(text: str, names: Sequence[str]) -> Template:
     '{snow}'
     """
     if "{" not in text and "}" not in text:
-        return Template((text,), text)
+        return Template((text,))
     parts: list[str | int] = []
     end = 0
     for piece in _PIECES.finditer(text):
@@ -143,9 +139,7 @@ def compile_template(text: str, names: Sequence[str]) -> Template:
         else:
             raise _unknown(piece[1], names)
     parts.append(text[end:])
-    pieces = tuple(part for part in parts if part != "")
-    constant = None if any(isinstance(part, int) for part in pieces) else "".join(map(str, pieces))
-    return Template(pieces, constant)
+    return Template(tuple(part for part in parts if part != ""))
 
 
 def _unknown(name: str, names: Sequence[str]) -> Fault:
@@ -171,7 +165,6 @@ class Ids:
     def __init__(self) -> None:
         self._earlier: list[tuple[str, str, Entry]] = []
         self._owners: dict[str, tuple[str, Entry]] = {}
-        self._reported: set[tuple[object, ...]] = set()
 
     def add(self, text: str, entry: Entry) -> None:
         """Record ``text`` as an id of ``entry``. Its faults are reported, once for each entry."""
@@ -180,11 +173,11 @@ class Ids:
         if taken is None:
             self._owners[key] = (text, entry)
         else:
-            self._report_once(entry, "id", _collision(text, entry, *taken), taken[1].key)
+            entry.report_once(("id",), _collision(text, entry, *taken), taken[1].key)
         try:
             check_id(text)
         except Fault as fault:
-            self._report_once(entry, "id", fault)
+            entry.report_once(("id",), fault)
 
     def rename(self, was: tuple[str, ...], id_: str, entry: Entry) -> None:
         """Record that ``entry``'s asset ``id_`` had the ids ``was`` before."""
@@ -198,18 +191,10 @@ class Ids:
             if key in self._owners and old != self._owners[key][0] and id_ == self._owners[key][0]:
                 pass  # only the capitals of its own id changed
             elif key in self._owners:
-                self._report_once(entry, "was", _still_there(old, id_, entry, *self._owners[key]))
+                entry.report_once(("was",), _still_there(old, id_, entry, *self._owners[key]))
             elif key in claims:
-                self._report_once(entry, "was", _claimed_twice(old, entry, *claims[key]))
+                entry.report_once(("was",), _claimed_twice(old, entry, *claims[key]))
             claims.setdefault(key, (id_, entry))
-
-    def _report_once(
-        self, entry: Entry, name: str, fault: Fault, other: tuple[str, int] | None = None
-    ) -> None:
-        """Report ``fault`` of the key ``name`` unless ``entry`` has one for the same reason."""
-        if (entry.key, name, other) not in self._reported:
-            self._reported.add((entry.key, name, other))
-            entry.report_fault((name,), fault)
 
 
 def _collision(text: str, entry: Entry, taken: str, owner: Entry) -> Fault:
@@ -260,7 +245,6 @@ class FileNames:
         self._project = project
         self._named: list[tuple[str, int, Entry]] = []
         self._custom = False
-        self._reported: set[tuple[str, int]] = set()
 
     def name(self, template: str, id_: str, variations: int, ucs: Ucs | None, entry: Entry) -> str | None:
         """The asset's file name with `VARIATION` left in it; None for the usual one.
@@ -273,7 +257,7 @@ class FileNames:
             try:
                 filled = _filled(template, id_, self._project, ucs)
             except Fault as fault:
-                self._report_once(entry, fault)
+                entry.report_once(("naming",), fault)
         self._named.append((filled or f"{id_}_{VARIATION}", variations, entry))
         return filled
 
@@ -291,12 +275,8 @@ class FileNames:
                 continue
             other = "" if owner.key == entry.key else f" (the other is {owner.named_in(entry)})"
             what = f"two sounds have the file name {quote(name)}{other}"
-            self._report_once(entry, Fault(what, "give each its own ucs name, or use {id} in the template"))
-
-    def _report_once(self, entry: Entry, fault: Fault) -> None:
-        if entry.key not in self._reported:
-            self._reported.add(entry.key)
-            entry.report_fault(("naming",), fault)
+            fault = Fault(what, "give each its own ucs name, or use {id} in the template")
+            entry.report_once(("naming",), fault)
 
 
 def _filled(template: str, id_: str, project: str, ucs: Ucs | None) -> str:

@@ -110,6 +110,8 @@ class Entry:
     report: Report
     overridden: Mapping[str, int] = field(default_factory=dict)
     """By key, which of the entry's overrides wrote its value."""
+    _reported: set[object] = field(default_factory=set)
+    """Places and reasons that `report_once` has reported; a copy with overrides shares it."""
 
     @property
     def asset(self) -> Mapping[str, Any]:
@@ -135,11 +137,15 @@ class Entry:
         """Report a fault in this entry."""
         self.report.at(self.node, self._written(location), fault, base=("assets", self.place))
 
-    def warn(self, location: Location, fault: Fault) -> None:
-        """Warn of something in this entry."""
+    def report_once(
+        self, location: Location, fault: Fault, reason: object = None, *, warns: bool = False
+    ) -> None:
+        """Report a fault in this entry, or warn of it, unless one was reported there for the same reason."""
         location = self._written(location)
-        line, _ = locate(self.node, location)
-        self.report.warn(line, dotted(("assets", self.place, *location)), fault)
+        if (location, reason) not in self._reported:
+            self._reported.add((location, reason))
+            report = self.report.warn if warns else self.report.add
+            report(locate(self.node, location)[0], dotted(("assets", self.place, *location)), fault)
 
     def _written(self, location: Location) -> Location:
         """The place of a key: in the override that wrote it, if one did."""
