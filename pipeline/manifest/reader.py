@@ -127,8 +127,6 @@ MAX_NODES = 2_000_000
 MAX_KEYS = 10_000
 """Keys of one mapping."""
 MAX_DEPTH = 32
-_LOOKED_AT = 4096
-"""Bytes in which an encoding is looked for."""
 MAX_ALIASED = 100_000
 """Nodes that all aliases together may expand to."""
 
@@ -195,17 +193,10 @@ def _decode(data: bytes) -> str:
 
 def _other_encoding(data: bytes) -> str:
     """UTF-16 or UTF-32, by its mark or by the zero bytes that plain letters have there; else empty."""
-    if data.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
+    head = data[:4]
+    if b"\0\0" in head:
         return "UTF-32"
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "UTF-16"
-    head = data[:_LOOKED_AT]
-    zeros = [head[place::4].count(0) for place in range(4)]
-    quarter = len(head) // 4
-    if max(min(zeros[:2]), min(zeros[2:])) > 0.9 * quarter > 0:
-        return "UTF-32"
-    even, odd = zeros[0] + zeros[2], zeros[1] + zeros[3]
-    return "UTF-16" if max(even, odd) > quarter // 4 and min(even, odd) * 4 < max(even, odd) else ""
+    return "UTF-16" if b"\0" in head or head[:2] in (b"\xff\xfe", b"\xfe\xff") else ""
 
 
 @dataclass(slots=True)
