@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -63,25 +63,14 @@ class Recipe:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object with the schema's name; `from_json` reads it back."""
-        return {
-            "schema": SCHEMA,
-            "engine": self.engine,
-            "engine_version": self.engine_version,
-            "model": self.model,
-            "revision": self.revision,
-            "kind": self.kind,
-            "prompt": self.prompt,
-            "seconds": self.seconds,
-            "seed": self.seed,
-            "settings": dict(self.settings),
-            "conditioning": dict(self.conditioning),
-        }
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        apart = {"settings": dict(self.settings), "conditioning": dict(self.conditioning)}
+        return {"schema": SCHEMA, **values, **apart}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Recipe:
         """The recipe of `to_json`'s object."""
-        fields = {key: item for key, item in value.items() if key != "schema"}
-        return cls(**fields)
+        return cls(**{key: item for key, item in value.items() if key != "schema"})
 
     @cached_property
     def digest(self) -> str:
