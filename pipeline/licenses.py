@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,21 @@ def conditions_of(license: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class LicenseTerms:
+class _Stated:
+    """Facts that somebody states; those that are not stated are empty."""
+
+    def to_json(self) -> dict[str, Any]:
+        """What is stated, as a JSON object."""
+        return {name: value for name, value in asdict(self).items() if value not in ("", None)}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """The inverse of `to_json`; what a later release added is left out."""
+        return cls(**{field.name: value[field.name] for field in fields(cls) if field.name in value})
+
+
+@dataclass(frozen=True, slots=True)
+class LicenseTerms(_Stated):
     """The conditions of a licence, as somebody read them in ``source``."""
 
     source: str
@@ -70,37 +84,15 @@ class LicenseTerms:
     registration: str = ""
     """Where a studio must register before commercial use: an address; empty if nowhere."""
 
-    def to_json(self) -> dict[str, Any]:
-        """The conditions that exist, as a JSON object."""
-        return {name: value for name, value in asdict(self).items() if value not in ("", None)}
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> LicenseTerms:
-        """The inverse of `to_json`; conditions that a later release added are left out."""
-        return cls(**_known(cls, value))
-
 
 @dataclass(frozen=True, slots=True)
-class LicenseDeclaration:
+class LicenseDeclaration(_Stated):
     """What a studio declares about itself and its game: ``license`` at the top of a manifest."""
 
     commercial: bool
     """Whether the game is sold, or earns money in another way."""
     revenue_below_usd: int | None = None
     """The studio's yearly revenue is below this; None: not declared."""
-
-    def to_json(self) -> dict[str, Any]:
-        """What is declared, as a JSON object."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> LicenseDeclaration:
-        """The inverse of `to_json`; what a later release added is left out."""
-        return cls(**_known(cls, value))
-
-
-def _known(shape: Any, value: Mapping[str, Any]) -> dict[str, Any]:
-    return {field.name: value[field.name] for field in fields(shape) if field.name in value}
 
 
 @dataclass(frozen=True, slots=True)

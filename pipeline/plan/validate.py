@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -105,7 +105,8 @@ def _problems(
 ) -> Iterator[RequirementProblem]:
     yield from requirements.problems
     yield from _score_problems(asset)
-    yield from _watermark_problems(asset)
+    if asset.watermark:
+        yield from _unknown("watermark", find_watermark, asset.watermark)
     if asset.license != "commercial":
         return
     model = requirements.model
@@ -121,11 +122,7 @@ def _problems(
 
 def _score_problems(asset: AssetSpec) -> Iterator[RequirementProblem]:
     for score in asset.scores:
-        try:
-            find_score(score.name)
-        except UsageError as error:
-            what, _, remedy = str(error).partition("; ")
-            yield RequirementProblem("scores", what, remedy)
+        yield from _unknown("scores", find_score, score.name)
         if score.least is not None and score.most is not None and score.least > score.most:
             what = f"no take can have a {score.name} of {score.least:g} or more and of {score.most:g} or less"
             yield RequirementProblem("scores", what, "write a least that is not above most")
@@ -133,13 +130,13 @@ def _score_problems(asset: AssetSpec) -> Iterator[RequirementProblem]:
         yield RequirementProblem("scores", "two scores choose the candidate", "write choose: true in one")
 
 
-def _watermark_problems(asset: AssetSpec) -> Iterator[RequirementProblem]:
-    if asset.watermark:
-        try:
-            find_watermark(asset.watermark)
-        except UsageError as error:
-            what, _, remedy = str(error).partition("; ")
-            yield RequirementProblem("watermark", what, remedy)
+def _unknown(field: str, find: Callable[[str], object], name: str) -> Iterator[RequirementProblem]:
+    """The problem that ``find`` finds nothing of this name; none if it does."""
+    try:
+        find(name)
+    except UsageError as error:
+        what, _, remedy = str(error).partition("; ")
+        yield RequirementProblem(field, what, remedy)
 
 
 def _file_of(project: Project, asset: AssetSpec) -> str:
