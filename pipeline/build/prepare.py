@@ -31,12 +31,12 @@ from pipeline.catalog import (
 )
 from pipeline.catalog.version import sha256_of
 from pipeline.credentials import DEVELOPMENT, SignedFiles, available, configured
-from pipeline.errors import Problem, UsageError
+from pipeline.errors import ManifestError, Problem, UsageError
 from pipeline.generators import engine_keys
 from pipeline.manifest import beside, lazy_imports, load_cached, nearest
 from pipeline.manifest.problems import list_names
 from pipeline.manifest.spec import AssetSpec, CredentialsPolicy, ManifestText, Project
-from pipeline.plan import APPROVED, LOCKED, AssetPlan, Plan, Reason, Stage, VariationPlan, plan
+from pipeline.plan import APPROVED, LOCKED, AssetPlan, Plan, Reason, Stage, VariationPlan, check_profile, plan
 from pipeline.plan.values import Known
 from pipeline.provenance import CredentialsJson, MasterRow, MissingRow, name_of
 from pipeline.store import Store
@@ -236,7 +236,11 @@ def prepare(
     catalog = Catalog(store)
     latest = catalog.latest()
     compiled = store.backend.local_path("cache/manifests") if latest else None
-    project = load_cached(manifest, profile, compiled, engine_keys)
+    try:
+        project = load_cached(manifest, profile, compiled, engine_keys)
+    except ManifestError:
+        check_profile(manifest, profile)  # It raises the problems that engines find, too.
+        raise
     renames = {old: asset.id for asset in project.assets for old in reversed(asset.was)}
     every_asset = project.assets
     if only:

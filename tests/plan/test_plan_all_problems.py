@@ -120,6 +120,21 @@ def test_a_fault_of_one_profile_hides_nothing_of_another(tmp_path: Path) -> None
     assert "m.yaml:7: a.watermark: watermark 'nonesuch' is not installed" in done.stderr
 
 
+def test_validate_plan_and_build_print_the_same_problems(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "m.yaml"
+    wrong = ("loudness: loud", "watermark: nonesuch", "engine: nonesuch")
+    assets = [f"  - {{id: {key[0]}, kind: sfx, prompt: a, duration: 1s, {key}}}\n" for key in wrong]
+    path.write_text("cuesmith: 1\nproject: toys\nassets:\n" + "".join(assets))
+    results = [CliRunner().invoke(app, [command, str(path)]) for command in ("validate", "plan", "build")]
+    assert [done.exit_code for done in results] == [2, 2, 2]
+    said, *others = [[line for line in done.stderr.splitlines() if "m.yaml:" in line] for done in results]
+    assert [line.partition("m.yaml:")[2][:2] for line in said] == ["4:", "5:", "6:"]
+    assert others == [said, said]
+
+
 @pytest.mark.parametrize("broken", ["defaults: []", "defualts: {sfx: {engine: toy}}", "defaults: {sfx: 3}"])
 def test_defaults_that_cannot_be_read_make_no_other_problem(tmp_path: Path, broken: str) -> None:
     path = tmp_path / "m.yaml"
