@@ -106,7 +106,7 @@ _UCS = Group(
             example="FOOTHmn",
             required="category: such as FOOTHmn",
         ),
-        Key("name", values.PIECE, "FXName, up to 25 characters.", example="Step Gravel"),
+        Key("name", values.FX_TEMPLATE, "FXName, up to 25 characters.", example="Step Gravel"),
     ),
 )
 

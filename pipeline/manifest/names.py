@@ -12,9 +12,8 @@ from pipeline.formats import FORMATS
 from pipeline.manifest.problems import Fault, list_names, nearest, quote
 from pipeline.manifest.spec import Ucs
 from pipeline.manifest.validation import Entry
-from pipeline.manifest.values import FX_NAME, PLACEHOLDER
+from pipeline.manifest.values import FX_NAME, MAX_ID, PLACEHOLDER
 
-MAX_ID = 120
 _ID_PART = "[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_-])?"
 _WHOLE = re.compile(rf"{_ID_PART}(?:/{_ID_PART})*")
 _ODD = re.compile("[^A-Za-z0-9_./-]")

@@ -156,7 +156,8 @@ class Text:
 
     noun: str
     example: str
-    limit: int
+    limit: int | None
+    """Characters; None for a text whose placeholders are filled in before its length is checked."""
     fold: bool = False
     """Line ends and runs of spaces become one space, so that a long text may be wrapped."""
     pattern: str | None = None
@@ -184,7 +185,7 @@ class Text:
         """``text`` itself if it is valid. Raises `Fault`."""
         if not text:
             raise Fault("is empty", f"write {self.example}")
-        if len(text) > self.limit:
+        if self.limit is not None and len(text) > self.limit:
             what = f"{quote(text)} has {len(text)} characters"
             raise Fault(what, f"shorten it to {self.limit} or fewer")
         odd = _CONTROL.search(text)
@@ -197,7 +198,8 @@ class Text:
     def schema(self) -> JsonSchema:
         """JSON Schema: every type that a YAML editor may read the text as."""
         types = ["string", "number", "boolean", *(["null"] if self.nullable else [])]
-        schema: JsonSchema = {"type": types, "minLength": 1, "maxLength": self.limit}
+        schema: JsonSchema = {"type": types, "minLength": 1}
+        schema |= {"maxLength": self.limit} if self.limit else {}
         pattern = self.form or (f"^{self.pattern}$" if self.pattern else None)
         return schema | ({"pattern": pattern} if pattern else {})
 
@@ -324,12 +326,16 @@ TAG = Text("a tag", "a short text", 64)
 NAMING = Text(
     "a naming template",
     "a template such as {id}_{variation}, or ucs",
-    200,
+    None,
     form=r"\{variation\}|^ucs$",
 )
 PIECE = Text("a value", "a short text", 200)
-ID = Text("an id", "an id such as sfx/door/wood", 200, form=f"^{_PART}(/{_PART})*$")
-NAME = Text("a name", "a name such as emberfall", 120, form="^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_-])?$")
+MAX_ID = 120
+"""Characters of an id, and of a project's name."""
+ID = Text("an id", "an id such as sfx/door/wood", None, form=f"^{_PART}(/{_PART})*$")
+NAME = Text(
+    "a name", "a name such as emberfall", MAX_ID, form="^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_-])?$"
+)
 PATH = Text("a path", "a path such as audio/theme.wav", 240)
 AUDIO_FILE = AudioFile("a path", "a path such as audio/theme.wav", 240)
 INCLUDED = replace(PATH, example="a path such as shared/defaults.yaml")
@@ -363,6 +369,7 @@ FX_NAME = Text(
     pattern="[^_]+",
     remedy="use spaces in place of '_', which separates the parts of a UCS file name",
 )
+FX_TEMPLATE = replace(FX_NAME, limit=None, pattern=None)
 
 
 class Beats(float):

@@ -224,6 +224,7 @@ ONE_ID = [
     ("sfx\\door", "id 'sfx\\\\door' contains '\\\\'; separate the parts with /"),
     ("sfx/door.wav", "'door.wav' ends like a file's name; write door; formats says which files are made"),
     ("a" * 121, f"id '{'a' * 57}...' has 121 characters; shorten it to 120 or fewer"),
+    ("a" * 201, f"id '{'a' * 57}...' has 201 characters; shorten it to 120 or fewer"),
     ("sfx/{door}", "unknown placeholder '{door}'; add for_each: {door: [...]}, or write {{door}} for braces"),
     ("sfx/{", "a single '{' in 'sfx/{'; write {{ for a brace"),
     ("sfx/}", "a single '}' in 'sfx/}'; write }} for a brace"),

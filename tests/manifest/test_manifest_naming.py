@@ -88,12 +88,20 @@ def test_ucs_parts_hold_no_underscore_of_id_or_project(loaded: Load) -> None:
             "is not a valid file name on every",
         ),
         (f"naming: '{'a' * 170}{{variation}}'", "has 172 characters; shorten it to 160 or fewer"),
+        (f"naming: '{'a' * 270}{{variation}}'", "has 272 characters; shorten it to 160 or fewer"),
     ],
 )
 def test_what_cannot_be_a_name_is_told(complaints: Complain, more: str, said: str) -> None:
     [told] = complaints(asset(more))
     assert told.startswith("m.yaml:4: assets[0].naming: ")
     assert said in told
+
+
+@pytest.mark.parametrize("length", [26, 201])
+def test_a_long_fx_name_is_told(complaints: Complain, length: int) -> None:
+    [told] = complaints(asset(f"ucs: {{category: FOOTHmn, name: {'a' * length}}}"))
+    assert told.startswith("m.yaml:4: assets[0].ucs.name: ")
+    assert f"has {length} characters; shorten it to 25 or fewer" in told
 
 
 def test_an_fx_name_made_of_a_long_id_is_told(complaints: Complain) -> None:

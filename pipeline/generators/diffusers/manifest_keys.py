@@ -68,7 +68,7 @@ class Lines(Text):
         text = text.strip()
         for line in filter(None, map(str.strip, text.splitlines())):
             super().check(line)
-        if not text or len(text) > self.limit:
+        if not text or (self.limit and len(text) > self.limit):
             raise Fault(f"has {len(text)} characters", f"write 1 to {self.limit} characters")
         return text
 
