@@ -7,7 +7,7 @@ enter it. Seeds are derived by hashing, never from a position in a file or a bat
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
@@ -16,7 +16,6 @@ import rfc8785
 
 SCHEMA = "cuesmith.recipe/1"
 
-Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 Scalar = bool | int | float | str | None
 
 
@@ -78,14 +77,17 @@ class Recipe:
         return digest(self.to_json())
 
 
-def with_seeds(recipe: Recipe, seeds: Iterable[int]) -> tuple[Recipe, ...]:
-    """``recipe`` with each of ``seeds`` (from 0 to 2^53 - 1) in place of its own.
+def reseeded(recipe: Recipe) -> Callable[[int], Recipe]:
+    """A function from a seed, from 0 to 2^53 - 1, to ``recipe`` with it in place of its own.
 
-    Canonical JSON takes most of a large plan's time, so it is made once for all of them, around the seed.
+    Canonical JSON takes most of a large plan's time, so it is made once for all seeds, around the seed.
     """
     before, after = rfc8785.dumps(replace(recipe, seed=0).to_json()).split(b'"seed":0', 1)
-    recipes = tuple([replace(recipe, seed=seed) for seed in seeds])
-    for each in recipes:
+
+    def with_seed(seed: int) -> Recipe:
+        made = replace(recipe, seed=seed)
         # What `cached_property` would store.
-        vars(each)["digest"] = hashlib.sha256(b'%b"seed":%d%b' % (before, each.seed, after)).hexdigest()
-    return recipes
+        vars(made)["digest"] = hashlib.sha256(b'%b"seed":%d%b' % (before, seed, after)).hexdigest()
+        return made
+
+    return with_seed

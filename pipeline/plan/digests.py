@@ -11,7 +11,7 @@ from itertools import count
 from pipeline.generators import Requirements
 from pipeline.manifest.spec import NOT_IN_DIGESTS, AssetSpec, DeliverySpec, MasteringSpec, QualitySpec
 from pipeline.mastering import CHAIN_VERSION
-from pipeline.recipe import Recipe, derive_seed, digest, with_seeds
+from pipeline.recipe import Recipe, derive_seed, digest, reseeded
 from pipeline.scores import find_score
 from pipeline.watermarks import find_watermark
 
@@ -37,14 +37,19 @@ def recipes_for(
         settings=requirements.settings,
         conditioning=requirements.conditioning,
     )
-    variations = range(1, asset.variations + 1)
-    seeds = (seed for variation in variations for seed in _seeds(asset, variation, reroll=0))
-    every = with_seeds(common, seeds)
-    first = (every[start : start + asset.candidates] for start in range(0, len(every), asset.candidates))
-    return tuple(
-        _reroll(asset, common, variation, recipes, rejected)
-        for variation, recipes in zip(variations, first, strict=True)
-    )
+    with_seed = reseeded(common)
+
+    def candidates(variation: int) -> tuple[Recipe, ...]:
+        rerolls = (
+            tuple(
+                with_seed(derive_seed(asset.seed, asset.origin, variation, reroll, candidate))
+                for candidate in range(asset.candidates)
+            )
+            for reroll in count()
+        )
+        return next(each for each in rerolls if rejected.isdisjoint(recipe.digest for recipe in each))
+
+    return tuple(map(candidates, range(1, asset.variations + 1)))
 
 
 def is_seed_of(asset: AssetSpec, variation: int, seed: int, candidates: int) -> bool:
@@ -54,24 +59,6 @@ def is_seed_of(asset: AssetSpec, variation: int, seed: int, candidates: int) -> 
         for reroll in range(_REROLLS_SEARCHED)
         for candidate in range(candidates)
     )
-
-
-def _reroll(
-    asset: AssetSpec, common: Recipe, variation: int, recipes: tuple[Recipe, ...], rejected: Set[str]
-) -> tuple[Recipe, ...]:
-    if not rejected:
-        return recipes
-    rerolls = count(1)
-    while not rejected.isdisjoint(recipe.digest for recipe in recipes):
-        recipes = with_seeds(common, _seeds(asset, variation, next(rerolls)))
-    return recipes
-
-
-def _seeds(asset: AssetSpec, variation: int, reroll: int) -> list[int]:
-    return [
-        derive_seed(asset.seed, asset.origin, variation, reroll, candidate)
-        for candidate in range(asset.candidates)
-    ]
 
 
 def mastering_digest(asset: AssetSpec, project: str) -> str:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.plan import group_digest, master_digest
-from pipeline.recipe import Recipe, derive_seed, digest, with_seeds
+from pipeline.recipe import Recipe, derive_seed, digest, reseeded
 
 text = st.text(max_size=40)
 scalars = (
@@ -47,7 +47,7 @@ def test_a_recipe_survives_json_with_its_digest(recipe: Recipe) -> None:
 def test_recipes_that_share_all_but_the_seed_have_the_digests_of_recipes_written_alone(
     recipe: Recipe, seeds: list[int]
 ) -> None:
-    made = with_seeds(recipe, seeds)
+    made = tuple(map(reseeded(recipe), seeds))
     alone = tuple(replace(recipe, seed=seed) for seed in seeds)
     assert made == alone
     assert [one.digest for one in made] == [digest(one.to_json()) for one in alone]
