@@ -324,7 +324,7 @@ def _remaster_reasons(
 
 
 def _new(asset: _Asset) -> Reason:
-    known = asset.spec.id in asset.known.assets
+    known = asset.spec.id in asset.known.variations
     return Reason("new variation" if known else "new asset")
 
 

@@ -90,11 +90,6 @@ class Known:
     """Those of ``rejected`` that nobody judged: another take is wanted."""
 
     @cached_property
-    def assets(self) -> Set[str]:
-        """Ids of all assets in the last version."""
-        return {asset for asset, _ in self.rows}
-
-    @cached_property
     def variations(self) -> Mapping[str, Sequence[int]]:
         """Numbers of each asset's variations in the last version, by its id."""
         numbers: dict[str, list[int]] = {}
