@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any, Literal
@@ -109,8 +109,6 @@ class Policy:
 
     rules: tuple[Rule, ...] = ()
     exceptions: tuple[PolicyException, ...] = ()
-    _known: dict[str, tuple[tuple[Rule, str], ...]] = field(default_factory=dict, compare=False, repr=False)
-    """The rules that a prompt breaks: many assets share one."""
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Policy:
@@ -132,9 +130,7 @@ class Policy:
         """Every rule that the prompt of an asset breaks, also those with an exception."""
         if not self.rules:
             return
-        if prompt not in self._known:
-            self._known[prompt] = tuple(self._broken(words_of(prompt)))
-        for rule, found in self._known[prompt]:
+        for rule, found in self._broken(words_of(prompt)):
             exception = next((item for item in self.exceptions if item.covers(asset, rule)), None)
             yield Finding(rule, found, exception)
 
