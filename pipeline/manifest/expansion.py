@@ -43,9 +43,6 @@ class Overrides:
                 self._index(place, override)
         self._variants: dict[Applied, Entry] = {(): entry}
 
-    def __bool__(self) -> bool:
-        return bool(self._by_value)
-
     def _index(self, place: int, override: Values) -> None:
         """Index an override by each value of the first name in its when."""
         conditions = [(self._names.index(name), frozenset(known)) for name, known in override["when"].items()]
@@ -290,10 +287,7 @@ class Expansion:
         self, overrides: Overrides, lists: Sequence[Sequence[str]]
     ) -> dict[Applied, tuple[Texts, Make | None]] | None:
         """For each set of overrides that occurs, its texts and what makes its assets; None if there are too many."""
-        if overrides:
-            counts = Counter(overrides.applied(combination) for combination in itertools.product(*lists))
-        else:
-            counts = Counter({(): math.prod(len(known) for known in lists)})
+        counts = Counter(map(overrides.applied, itertools.product(*lists)))
         variants: dict[Applied, tuple[Texts, Make | None]] = {}
         for applied, count in counts.items():
             entry = overrides.variant(applied)
