@@ -27,6 +27,7 @@ from pipeline.manifest.problems import (
 )
 from pipeline.manifest.reader import MAX_BYTES, read_document
 from pipeline.manifest.spec import AudioInput, ManifestText
+from pipeline.manifest.structure import Group
 from pipeline.manifest.validation import Checked, check
 from pipeline.manifest.values import VERSION
 
@@ -195,19 +196,12 @@ class Sources:
 
         ``named`` is ``path`` before links were followed.
         """
-        self._seen.add(path)
-        report = self.problems.in_file(shown)
-        root = self._load(path, named or path, report)
-        unparsed = self.problems.lines_in(shown)
-        if root is None or not _known_version(root, report):
+        group = self.language.shared if chain else self.language.manifest
+        source = self._source(path, named or path, shown, group)
+        if source is None:
             self.incomplete = True
             return None
-        if chain:
-            shared = check(self.language, self.language.shared, root, report)
-        else:
-            shared = check(self.language, self.language.manifest, _without_assets(root), report)
-        source = Source(path, report, root, shared, unparsed)
-        for place, text in enumerate(shared.values.get("include", ())):
+        for place, text in enumerate(source.shared.values.get("include", ())):
             self._include(text, place, source, (*chain, path))
         self.read_sources.append(source)
         return source
@@ -223,13 +217,18 @@ class Sources:
         except Fault as fault:
             main.report.at(main.root, ("assets", place), fault)
             return None
+        named = main.path.parent / text
+        return self._source(path, named, beside(main.report.file, text), self.language.asset_file)
+
+    def _source(self, path: Path, named: Path, shown: str, group: Group) -> Source | None:
+        """The file, read as ``group``; None if it cannot be read."""
         self._seen.add(path)
-        report = self.problems.in_file(beside(main.report.file, text))
-        root = self._load(path, main.path.parent / text, report)
-        unparsed = self.problems.lines_in(report.file)
+        report = self.problems.in_file(shown)
+        root = self._load(path, named, report)
+        unparsed = self.problems.lines_in(shown)
         if root is None or not _known_version(root, report):
             return None
-        shared = check(self.language, self.language.asset_file, _without_assets(root), report)
+        shared = check(self.language, group, _without_assets(root), report)
         return Source(path, report, root, shared, unparsed)
 
     def _load(self, path: Path, named: Path, report: Report) -> MappingNode | None:
