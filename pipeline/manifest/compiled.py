@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pipeline.manifest.structure import EngineKeysSource
 
 
-_TYPES = {name: kind for name, kind in vars(spec).items() if is_dataclass(kind)}
+_TYPES: dict[str, Any] = {name: kind for name, kind in vars(spec).items() if is_dataclass(kind)}
 
 
 def pack(value: Any) -> bytes:
