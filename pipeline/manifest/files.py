@@ -6,7 +6,10 @@ import hashlib
 import math
 import os
 import posixpath
+from bisect import bisect
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,6 +20,7 @@ from pipeline.manifest.names import is_reserved
 from pipeline.manifest.problems import (
     Fault,
     MappingNode,
+    Node,
     Problems,
     Report,
     ScalarNode,
@@ -138,13 +142,25 @@ class Source:
     root: MappingNode
     shared: Checked
     """Its keys; the assets are read later."""
-    unparsed: frozenset[int] = frozenset()
+    unparsed: frozenset[int]
     """Lines with a fault of YAML, whose value is not in ``root``."""
 
     @property
     def folder(self) -> str:
         """The folder where its paths start."""
         return str(self.path.parent)
+
+    @property
+    def assets(self) -> Sequence[Node]:
+        """What it lists as assets."""
+        listed = self.root.items.get("assets")
+        return listed.items if isinstance(listed, SequenceNode) else ()
+
+    @cached_property
+    def incomplete(self) -> frozenset[int]:
+        """The lines on which assets start of which YAML was not read; 0 for what is before them."""
+        starts = [0, *sorted(asset.line for asset in self.assets)]
+        return frozenset(starts[bisect(starts, line) - 1] for line in self.unparsed)
 
 
 class ReadFile(NamedTuple):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -25,7 +24,6 @@ from pipeline.manifest.problems import (
     Problems,
     Report,
     ScalarNode,
-    SequenceNode,
     dotted,
     locate,
     quote,
@@ -309,7 +307,7 @@ def _check_policy(asset: AssetSpec, entry: Entry, policy: Policy) -> None:
 def _unsure(sources: Sources, profile: str | None) -> frozenset[str]:
     """Settings with a problem, reported already, in what ``profile`` and the defaults say of them."""
     every = frozenset({"engine", *(key.name for key in sources.language.settings)})
-    if sources.incomplete or any(_broken_shared(source) for source in sources.read_sources):
+    if sources.incomplete or any(0 in source.incomplete for source in sources.read_sources):
         return every
     unsure: set[str] = set()
     for source in sources.read_sources:
@@ -323,31 +321,20 @@ def _unsure(sources: Sources, profile: str | None) -> frozenset[str]:
     return frozenset(unsure)
 
 
-def _broken_shared(source: Source) -> bool:
-    """Whether YAML could not be read outside the assets."""
-    lines = [node.line for _, node in _listed(source)]
-    return any(line < min(lines, default=line + 1) for line in source.unparsed)
-
-
 def _entries(sources: Sources, main: Source, file: str) -> Iterator[tuple[Entry, bool]]:
     """The entries of the manifest and of the files of assets that it lists, in their order.
 
     Each comes with whether all of its YAML could be read.
     """
-    for place, node in _listed(main):
+    for place, node in enumerate(main.assets):
         if isinstance(node, ScalarNode) and _YAML.search(node.text):
             source = sources.read_assets(node.text, place, main)
             if source is not None:
                 name = source.path.relative_to(sources.folder).as_posix()
-                for inner_place, inner in _listed(source):
+                for inner_place, inner in enumerate(source.assets):
                     yield from _entry(sources.language, source, name, inner_place, inner)
         else:
             yield from _entry(sources.language, main, file, place, node)
-
-
-def _listed(source: Source) -> Iterable[tuple[int, Node]]:
-    listed = source.root.items.get("assets")
-    return enumerate(listed.items if isinstance(listed, SequenceNode) else ())
 
 
 def _entry(
@@ -362,12 +349,5 @@ def _entry(
         return
     warn_of_comments(node, source.report, ("assets", place))
     checked = check(language, language.asset, node, source.report, base=("assets", place))
-    yield Entry(file, source.path.parent, place, node, checked, source.report), _is_parsed(source, node)
-
-
-def _is_parsed(source: Source, node: Node) -> bool:
-    """Whether all YAML from ``node``, one of the assets, to the next one could be read."""
-    if not source.unparsed:
-        return True
-    end = min((other.line for _, other in _listed(source) if other.line > node.line), default=math.inf)
-    return not any(node.line <= line < end for line in source.unparsed)
+    entry = Entry(file, source.path.parent, place, node, checked, source.report)
+    yield entry, node.line not in source.incomplete

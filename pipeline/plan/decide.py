@@ -109,6 +109,13 @@ class _Variation(NamedTuple):
     matching: MasterRow | None
     """The held master, or the one that waits beside it, if it matches the manifest."""
 
+    def decided(
+        self, action: Action, master: str, *reasons: Reason, orders: tuple[TakeOrder, ...] = ()
+    ) -> VariationPlan:
+        """The plan of the variation."""
+        unique = tuple(dict.fromkeys(reasons))
+        return VariationPlan(self.number, action, unique, self.recipes, orders, master, self.previous)
+
 
 def _plan_asset(asset: _Asset) -> AssetPlan:
     recipes = recipes_for(asset.spec, asset.requirements, asset.engine.version, asset.known.rejected)
@@ -195,15 +202,6 @@ def _decide(
     if variation.hold and previous is not None and (variation.matching or variation.hold != APPROVED):
         return _decide_held(asset, variation, previous)
     master = master_digest(asset.mastering, variation.number, variation.takes, group)
-
-    def decided(
-        action: Action, *reasons: Reason, orders: tuple[TakeOrder, ...] = (), failed: str | None = None
-    ) -> VariationPlan:
-        unique = tuple(dict.fromkeys(reasons))
-        return VariationPlan(
-            variation.number, action, unique, variation.recipes, orders, master, previous, failed
-        )
-
     approved_earlier = known.chosen.get((asset.spec.id, variation.number)) == master
     beside = EARLIER_APPROVED if approved_earlier else WILL_WAIT
     review = (beside,) if variation.hold else ()
@@ -212,37 +210,33 @@ def _decide(
         orders = tuple(_order(asset, recipe, previous) for recipe in missing)
         without_model = (FROM_STORED_TAKE,) if all(order.stored_take for order in orders) else ()
         reasons = _generate_reasons(asset, variation)
-        return decided(Action.GENERATE, *review, *reasons, *without_model, orders=orders)
+        return variation.decided(Action.GENERATE, master, *review, *reasons, *without_model, orders=orders)
     if previous is not None and previous["master"] == master and _files_present(previous, known):
-        return decided(Action.REUSE)
+        return variation.decided(Action.REUSE, master)
     reasons = _remaster_reasons(asset, group, master, variation, recipes)
     if known.master_is_whole(master):
         failed = known.quarantined(master)
         if failed:
-            return decided(Action.REUSE, Reason(failed), failed=failed)
-        return decided(Action.REUSE, *review, IN_STORE, *reasons)
+            return replace(variation.decided(Action.REUSE, master, Reason(failed)), quarantined=failed)
+        return variation.decided(Action.REUSE, master, *review, IN_STORE, *reasons)
     if previous is None:
         [new] = reasons
         reasons = (Reason(f"{new.words}: its take is in the store"),)
-    return decided(Action.REMASTER, *review, *(reasons or (_MASTER_MISSING,)))
+    return variation.decided(Action.REMASTER, master, *review, *(reasons or (_MASTER_MISSING,)))
 
 
 def _decide_held(asset: _Asset, variation: _Variation, previous: MasterRow) -> VariationPlan:
     """A variation for which nothing is made, because a person has decided or has to decide."""
-
-    def decided(action: Action, row: MasterRow, *reasons: Reason) -> VariationPlan:
-        return VariationPlan(
-            variation.number, action, reasons, variation.recipes, (), row["master"], previous
-        )
-
+    master = previous["master"]
     if variation.hold != APPROVED or variation.matching is None:
         hold = variation.hold or LOCKED
-        return decided(Action.LOCKED, previous, hold, *_differences(asset, variation))
+        return variation.decided(Action.LOCKED, master, hold, *_differences(asset, variation))
     if variation.matching is not previous:
-        return decided(Action.REUSE, variation.matching, WAITS, *_differences(asset, variation))
+        waiting = variation.matching["master"]
+        return variation.decided(Action.REUSE, waiting, WAITS, *_differences(asset, variation))
     if asset.known.rows.get((asset.spec.id, variation.number)) is previous:
-        return decided(Action.REUSE, previous)
-    return decided(Action.REUSE, previous, WAITING_APPROVED)
+        return variation.decided(Action.REUSE, master)
+    return variation.decided(Action.REUSE, master, WAITING_APPROVED)
 
 
 def _order(asset: _Asset, recipe: Recipe, previous: MasterRow | None) -> TakeOrder:
