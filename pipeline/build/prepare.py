@@ -29,13 +29,12 @@ from pipeline.catalog import (
     pending_renames,
     rows_by_current_id,
 )
-from pipeline.catalog.version import sha256_of
 from pipeline.credentials import DEVELOPMENT, SignedFiles, available, configured
 from pipeline.errors import ManifestError, Problem, UsageError
 from pipeline.generators import engine_keys
 from pipeline.manifest import beside, lazy_imports, load_cached, nearest
 from pipeline.manifest.problems import list_names
-from pipeline.manifest.spec import AssetSpec, CredentialsPolicy, ManifestText, Project
+from pipeline.manifest.spec import AssetSpec, CredentialsPolicy, ManifestText, Project, sha256_of
 from pipeline.plan import APPROVED, LOCKED, AssetPlan, Plan, Reason, Stage, VariationPlan, check_profile, plan
 from pipeline.plan.values import Known
 from pipeline.provenance import CredentialsJson, MasterRow, MissingRow, name_of

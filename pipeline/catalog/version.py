@@ -13,7 +13,6 @@ quality gate. It is beside the versions because ``gc`` never deletes what the ca
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,7 +24,7 @@ from typing import Any, NamedTuple, NotRequired, TypedDict
 from pipeline.catalog.channels import Channels
 from pipeline.errors import FormatError, StoreError, VerificationError
 from pipeline.licenses import LicenseDeclaration
-from pipeline.manifest.spec import ManifestText
+from pipeline.manifest.spec import ManifestText, sha256_of
 from pipeline.provenance import MasterRow, MissingRow, place_of
 from pipeline.provenance.clock import utc
 from pipeline.store import (
@@ -313,11 +312,6 @@ def read_texts(store: Store, version: Version) -> list[ManifestText]:
             "restore it from a backup"
         )
     return texts
-
-
-def sha256_of(texts: Iterable[ManifestText]) -> str:
-    """The SHA-256 of a project, from its files in order."""
-    return hashlib.sha256(b"".join(text.hashed for text in texts)).hexdigest()
 
 
 def _packed(data: bytes) -> str | dict[str, str]:

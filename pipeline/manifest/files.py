@@ -192,11 +192,6 @@ class Sources:
     _seen: set[Path] = field(default_factory=set)
 
     @property
-    def sha256(self) -> str:
-        """Over the name, the length and the bytes of every file, in the order in which they were read."""
-        return hashlib.sha256(b"".join(text.hashed for text in self.texts)).hexdigest()
-
-    @property
     def profiles(self) -> tuple[str, ...]:
         """Every profile that the files define, sorted."""
         return tuple(

@@ -29,7 +29,7 @@ from pipeline.manifest.problems import (
     quote,
 )
 from pipeline.manifest.settings import Values, export_fault, merge_layers
-from pipeline.manifest.spec import AssetSpec, ExportProfile, ExportSettings, ManifestText, Project
+from pipeline.manifest.spec import AssetSpec, ExportProfile, ExportSettings, ManifestText, Project, sha256_of
 from pipeline.manifest.structure import EngineKeysSource
 from pipeline.manifest.validation import Entry, check
 from pipeline.manifest.values import KIND
@@ -111,7 +111,7 @@ def load_with_files(
         name,
         str(path),
         profile,
-        sources.sha256,
+        sha256_of(sources.texts),
         tuple(asset for asset, _ in made),
         warnings=problems.warnings,
         promotion=promotion,

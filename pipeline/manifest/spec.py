@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
@@ -225,10 +226,13 @@ class ManifestText(NamedTuple):
     """Its path from the manifest's folder, with ``/``."""
     data: bytes
 
-    @property
-    def hashed(self) -> bytes:
-        """Its part in the SHA-256 of a project: name, length and bytes."""
-        return f"{self.name}\n{len(self.data)}\n".encode("utf-8", "surrogateescape") + self.data
+
+def sha256_of(texts: Iterable[ManifestText]) -> str:
+    """The SHA-256 of a project: over the name, the length and the bytes of its files, in the order of their reading."""
+    sha256 = hashlib.sha256()
+    for name, data in texts:
+        sha256.update(f"{name}\n{len(data)}\n".encode("utf-8", "surrogateescape") + data)
+    return sha256.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from quick import QuickProject
 from toys import HEAD, ONE, THREE
 
 from pipeline.build.prepare import prepare
-from pipeline.catalog.version import read_texts, sha256_of, texts_bytes
+from pipeline.catalog.version import read_texts, texts_bytes
 from pipeline.errors import StoreError, UsageError, VerificationError
-from pipeline.manifest.spec import ManifestText
+from pipeline.manifest.spec import ManifestText, sha256_of
 
 
 def shown(project: QuickProject, number: int) -> dict[str, bytes]:
