@@ -282,10 +282,9 @@ class Sources:
 def _known_version(root: MappingNode, report: Report) -> bool:
     """False for a file of another version, in which nothing else can be checked."""
     node = root.items.get("cuesmith")
-    if not isinstance(node, ScalarNode) or not node.text.isdecimal() or node.text == "1":
-        return True
     try:
-        VERSION.read(node.text)
+        if isinstance(node, ScalarNode) and node.text.isdecimal():
+            VERSION.read(node.text)
     except Fault as fault:
         report.at(root, ("cuesmith",), fault)
         return False

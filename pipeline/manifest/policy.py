@@ -7,6 +7,7 @@ stands for any letters in one word. There are no regular expressions of users, s
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -144,13 +145,13 @@ class Policy:
         return index
 
     @cached_property
-    def _others(self) -> Sequence[tuple[Rule, str, tuple[re.Pattern[str], ...]]]:
-        """Patterns, and words of scripts without spaces: letters that prompts must contain, and what compares words."""
-        others: list[tuple[Rule, str, tuple[re.Pattern[str], ...]]] = []
+    def _others(self) -> Sequence[tuple[Rule, str, tuple[str, ...]]]:
+        """Patterns, and words of scripts without spaces: letters that prompts must contain, and globs of words."""
+        others: list[tuple[Rule, str, tuple[str, ...]]] = []
         for rule in self.rules:
             if rule.is_pattern:
                 longest = max("*".join(rule.words).split("*"), key=len)
-                others.append((rule, longest, tuple(map(_word_pattern, rule.words))))
+                others.append((rule, longest, rule.words))
             elif any(map(_is_without_spaces, rule.text)):
                 others.append((rule, "".join(rule.words), ()))
         return others
@@ -162,26 +163,17 @@ class Policy:
                 if tuple(words[place : place + len(sought)]) == sought:
                     found.setdefault(rule, " ".join(sought))
         joined = "".join(words)
-        for rule, letters, patterns in self._others:
-            if letters in joined and (text := _first_match(words, patterns) if patterns else letters):
+        for rule, letters, globs in self._others:
+            if letters in joined and (text := _first_match(words, globs) if globs else letters):
                 found.setdefault(rule, text)
         yield from ((rule, found[rule]) for rule in self.rules if rule in found)
 
 
-def _word_pattern(word: str) -> re.Pattern[str]:
-    """Compares one word. Each ``*`` takes as little as possible and never again, so it needs no backtracking."""
-    first, *rest = map(re.escape, word.split("*"))
-    if not rest:
-        return re.compile(first)
-    middle = "".join(f"(?>.*?{part})" for part in rest[:-1] if part)
-    return re.compile(f"{first}{middle}.*{rest[-1]}")
-
-
-def _first_match(words: Sequence[str], patterns: Sequence[re.Pattern[str]]) -> str:
-    """The first words that ``patterns`` match, one each; empty if there are none."""
-    for place in range(len(words) - len(patterns) + 1):
-        part = words[place : place + len(patterns)]
-        if all(pattern.fullmatch(word) for pattern, word in zip(patterns, part, strict=True)):
+def _first_match(words: Sequence[str], globs: Sequence[str]) -> str:
+    """The first words that ``globs`` match, one each; empty if there are none. `fnmatch` never backtracks."""
+    for place in range(len(words) - len(globs) + 1):
+        part = words[place : place + len(globs)]
+        if all(map(fnmatchcase, part, globs)):
             return " ".join(part)
     return ""
 
@@ -195,9 +187,6 @@ def merged(policies: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     result: dict[str, list[dict[str, Any]]] = {}
     for policy in policies:
         for key, items in policy.items():
-            plain = [
-                {name: list(value) if isinstance(value, tuple) else value for name, value in item.items()}
-                for item in items
-            ]
-            result.setdefault(key, []).extend(plain)
+            # JSON has lists in place of tuples.
+            result.setdefault(key, []).extend(json.loads(json.dumps(items)))
     return result
