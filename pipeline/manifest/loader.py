@@ -67,7 +67,7 @@ def _scalars(node: Node, location: Location) -> Iterator[tuple[Location, ScalarN
 
 _POLICY = "policy"
 _YAML = re.compile(r"\.ya?ml$", re.IGNORECASE)
-_CHANNEL = re.compile(r"[a-z][a-z0-9-]{0,39}")
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
 
 Check = Callable[[Project], Iterable[Problem]]
@@ -175,36 +175,33 @@ def _read(path: Path, problems: Problems, engine_keys: EngineKeysSource) -> tupl
 def _promotion(main: Source) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """The reasons that each channel allows. Reports names that are not valid for a channel."""
     rules = main.shared.values.get("promotion", {})
-    for name in rules:
-        if name == "latest":
-            fault = Fault("channel latest has no gate", "name another channel, such as playtest")
-        elif not _CHANNEL.fullmatch(name):
-            what = f"{quote(name)} is not a valid name of a channel"
-            fault = Fault(what, "use lower-case letters, digits and '-', such as playtest")
-        else:
-            continue
-        main.report.at(main.root, ("promotion", name), fault)
+    _check_names(main, "promotion", "channel", "playtest")
+    if "latest" in rules:
+        fault = Fault("channel latest has no gate", "name another channel, such as playtest")
+        main.report.at(main.root, ("promotion", "latest"), fault)
     return tuple(sorted((name, tuple(sorted(set(keys["allow"])))) for name, keys in rules.items()))
+
+
+def _check_names(main: Source, key: str, noun: str, example: str) -> None:
+    for name in main.shared.values.get(key, {}):
+        if not _NAME.fullmatch(name):
+            what = f"{quote(name)} is not a valid name of a {noun}"
+            fault = Fault(what, f"use lower-case letters, digits and '-', such as {example}")
+            main.report.at(main.root, (key, name), fault)
 
 
 def _declaration(sources: Sources) -> LicenseDeclaration | None:
     """What the strongest file that has a ``license`` declares."""
     written = (source.shared.values for source in reversed(sources.read_sources))
     declared = next((values["license"] for values in written if "license" in values), None)
-    if not declared:
-        return None
-    revenue = declared.get("revenue_below_usd")
-    return LicenseDeclaration(declared.get("commercial", True), None if revenue is None else int(revenue))
+    return LicenseDeclaration.from_json(declared) if declared else None
 
 
 def _exports(main: Source) -> dict[str, ExportProfile]:
     """The export profiles by name. Reports settings that exclude each other."""
     profiles = {}
+    _check_names(main, "exports", "profile", "mobile")
     for name, keys in main.shared.values.get("exports", {}).items():
-        if not _CHANNEL.fullmatch(name):
-            what = f"{quote(name)} is not a valid name of a profile"
-            fault = Fault(what, "use lower-case letters, digits and '-', such as mobile")
-            main.report.at(main.root, ("exports", name), fault)
         by_kind = {}
         for kind in KIND.known:
             own = keys.get(kind, {})
@@ -260,26 +257,19 @@ def _assets(
     sources: Sources, main: Source, profile: str | None, file: str, policy: Policy
 ) -> Iterator[tuple[AssetSpec, bool]]:
     """Every asset, in the manifest's order, and whether engines can be asked about it. Problems are reported."""
-    shared = [source.shared for source in sources.read_sources]
-    layers: list[tuple[Values, str]] = [
-        (source.shared.values.get("defaults", {}), source.folder) for source in sources.read_sources
-    ]
-    if profile is not None:
-        chosen = (
-            (source.shared.values.get("profiles", {}).get(profile), source.folder)
-            for source in sources.read_sources
-        )
-        layers += [(layer, folder) for layer, folder in chosen if layer is not None]
+    read = [(source.shared.values, source.folder) for source in sources.read_sources]
+    defaults = [(values.get("defaults", {}), folder) for values, folder in read]
+    chosen = [(values.get("profiles", {}).get(profile, {}), folder) for values, folder in read]
     profile_engines = frozenset(
         kind
-        for layer, _ in layers[len(sources.read_sources) :]
+        for layer, _ in chosen
         for kind in KIND.known
         if layer.get(kind, {}).get("engine") or layer.get("engine")
     )
     expansion = Expansion(
         project=main.shared.values["project"],
-        seed=next((source.values["seed"] for source in reversed(shared) if "seed" in source.values), 0),
-        base={kind: merge_layers(sources.language, kind, layers) for kind in KIND.known},
+        seed=next((values["seed"] for values, _ in reversed(read) if "seed" in values), 0),
+        base={kind: merge_layers(sources.language, kind, [*defaults, *chosen]) for kind in KIND.known},
         unsure=_unsure(sources, profile),
         audio=AudioFiles(sources.folder),
         language=sources.language,

@@ -43,7 +43,6 @@ def check(
     """
     faults: Faults = []
     values = group.read_keys(to_data(node), (), faults)
-    bad: set[str] = set()
     places = [location for location, _ in faults]
     for location, fault in faults:
         line, known = locate(node, location)
@@ -53,8 +52,7 @@ def check(
         )
         if isinstance(fault, UnknownKey) and (meant := _meant(node, location, fault)):
             places.append((*location[:-1], meant))
-    for location in places:
-        bad.update(str(step) for step in location)
+    bad = {str(step) for location in places for step in location}
     stand_ins = {key.name: key.stand_in for key in group.keys if key.required and key.name not in values}
     return Checked({**stand_ins, **values}, frozenset(bad | stand_ins.keys()), tuple(places))
 

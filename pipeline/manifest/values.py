@@ -168,10 +168,6 @@ class Text:
     form: str | None = None
     """Pattern of what editors take, for a text whose placeholders are filled in before it is checked."""
 
-    @cached_property
-    def _pattern(self) -> re.Pattern[str] | None:
-        return re.compile(self.pattern) if self.pattern else None
-
     def read(self, value: object) -> str | None:
         """The text; None only where that is allowed."""
         if value is None and self.nullable:
@@ -191,7 +187,7 @@ class Text:
         odd = _CONTROL.search(text)
         if odd:
             raise Fault(f"{quote(text)} contains the invisible character {odd[0]!r}", "remove it")
-        if self._pattern and not self._pattern.fullmatch(text):
+        if self.pattern and not re.fullmatch(self.pattern, text):
             raise Fault(f"{quote(text)} is not {self.noun}", self.remedy)
         return text
 
