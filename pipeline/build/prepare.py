@@ -35,7 +35,8 @@ from pipeline.generators import engine_keys
 from pipeline.manifest import beside, lazy_imports, load_cached, nearest
 from pipeline.manifest.problems import list_names
 from pipeline.manifest.spec import AssetSpec, CredentialsPolicy, ManifestText, Project, sha256_of
-from pipeline.plan import APPROVED, LOCKED, AssetPlan, Plan, Reason, Stage, VariationPlan, check_profile, plan
+from pipeline.plan import APPROVED, LOCKED, AssetPlan, Plan, Reason, Stage, VariationPlan, plan
+from pipeline.plan.validate import check_manifest
 from pipeline.plan.values import Known
 from pipeline.provenance import CredentialsJson, MasterRow, MissingRow, name_of
 from pipeline.store import Store
@@ -238,7 +239,7 @@ def prepare(
     try:
         project = load_cached(manifest, profile, compiled, engine_keys)
     except ManifestError:
-        check_profile(manifest, profile)  # It raises the problems that engines find, too.
+        check_manifest(manifest, profile)  # It raises the problems that engines find, too.
         raise
     renames = {old: asset.id for asset in project.assets for old in reversed(asset.was)}
     every_asset = project.assets

@@ -157,8 +157,8 @@ class Source:
         return listed.items if isinstance(listed, SequenceNode) else ()
 
     @cached_property
-    def incomplete(self) -> frozenset[int]:
-        """The lines on which assets start of which YAML was not read; 0 for what is before them."""
+    def unsure_assets(self) -> frozenset[int]:
+        """The lines on which assets with faults of YAML start; 0 for such faults before all assets."""
         starts = [0, *sorted(asset.line for asset in self.assets)]
         return frozenset(starts[bisect(starts, line) - 1] for line in self.unparsed)
 

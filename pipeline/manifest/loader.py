@@ -183,6 +183,7 @@ def _promotion(main: Source) -> tuple[tuple[str, tuple[str, ...]], ...]:
 
 
 def _check_names(main: Source, key: str, noun: str, example: str) -> None:
+    """Report the names below ``key`` that are not valid."""
     for name in main.shared.values.get(key, {}):
         if not _NAME.fullmatch(name):
             what = f"{quote(name)} is not a valid name of a {noun}"
@@ -297,7 +298,7 @@ def _check_policy(asset: AssetSpec, entry: Entry, policy: Policy) -> None:
 def _unsure(sources: Sources, profile: str | None) -> frozenset[str]:
     """Settings with a problem, reported already, in what ``profile`` and the defaults say of them."""
     every = frozenset({"engine", *(key.name for key in sources.language.settings)})
-    if sources.incomplete or any(0 in source.incomplete for source in sources.read_sources):
+    if sources.incomplete or any(0 in source.unsure_assets for source in sources.read_sources):
         return every
     unsure: set[str] = set()
     for source in sources.read_sources:
@@ -340,4 +341,4 @@ def _entry(
     warn_of_comments(node, source.report, ("assets", place))
     checked = check(language, language.asset, node, source.report, base=("assets", place))
     entry = Entry(file, source.path.parent, place, node, checked, source.report)
-    yield entry, node.line not in source.incomplete
+    yield entry, node.line not in source.unsure_assets

@@ -20,7 +20,6 @@ from pipeline.plan.reasons import say as say
 from pipeline.plan.reasons import spec_reasons as spec_reasons
 from pipeline.plan.reasons import specs_of as specs_of
 from pipeline.plan.reasons import ucs_of as ucs_of
-from pipeline.plan.validate import check_profile as check_profile
 from pipeline.plan.validate import check_profiles as check_profiles
 from pipeline.plan.values import APPROVED as APPROVED
 from pipeline.plan.values import LOCKED as LOCKED

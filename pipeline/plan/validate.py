@@ -155,12 +155,12 @@ def check_profiles(path: Path, profile: str | None = None) -> tuple[Project, ...
     Raises `ManifestError` with everything that the loader or an engine refuses under any of them, in file order.
     """
     if profile is not None:
-        return (check_profile(path, profile),)
+        return (check_manifest(path, profile),)
     projects: list[Project] = []
     problems: dict[Problem, list[str | None]] = {}
     for name in (None, *lazy_imports.loader.profile_names(path, engine_keys)):
         try:
-            projects.append(check_profile(path, name))
+            projects.append(check_manifest(path, name))
         except ManifestError as error:
             for problem in error.problems:
                 problems.setdefault(problem, []).append(name)
@@ -169,7 +169,7 @@ def check_profiles(path: Path, profile: str | None = None) -> tuple[Project, ...
     return tuple(projects)
 
 
-def check_profile(path: Path, profile: str | None) -> Project:
+def check_manifest(path: Path, profile: str | None) -> Project:
     """The project under one profile; as `check_profiles`."""
     return lazy_imports.loader.load(path, profile, engine_keys, lambda project: _ask_engines(project)[1])
 
