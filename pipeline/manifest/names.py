@@ -63,26 +63,21 @@ def check_project(text: str) -> None:
 
 def _bad_form(text: str, noun: str) -> Fault:
     """Why ``text`` is not ``segment/segment/segment``."""
-    odd = _ODD.search(text)
+    shown, odd = f"{noun} {quote(text)}", _ODD.search(text)
     if odd:
-        what = f"{noun} {quote(text)} contains {quote(odd[0])}"
-        if odd[0] == "\\":
-            return Fault(what, "separate the parts with /")
-        return Fault(what, "use only the letters a to z and A to Z, digits, '_', '-', '.' and '/'")
+        letters = "use only the letters a to z and A to Z, digits, '_', '-', '.' and '/'"
+        remedy = "separate the parts with /" if odd[0] == "\\" else letters
+        return Fault(f"{shown} contains {quote(odd[0])}", remedy)
     for segment in text.split("/"):
         if not segment:
-            return Fault(
-                f"{noun} {quote(text)} has an empty part", "write one / between parts and none at the ends"
-            )
+            return Fault(f"{shown} has an empty part", "write one / between parts and none at the ends")
         if segment in (".", ".."):
-            what = f"{noun} {quote(text)} has {quote(segment)} as a part"
-            return Fault(what, "write the whole name: an id is not a path that leads from folder to folder")
+            remedy = "write the whole name: an id is not a path that leads from folder to folder"
+            return Fault(f"{shown} has {quote(segment)} as a part", remedy)
         if segment.endswith("."):
-            return Fault(
-                f"{noun} {quote(text)} has a part that ends with '.'", "remove that dot: Windows drops it"
-            )
-    what = f"{noun} {quote(text)} has a part that starts with '-' or '.'"
-    return Fault(what, "start each part with a letter, a digit or '_'")
+            return Fault(f"{shown} has a part that ends with '.'", "remove that dot: Windows drops it")
+    remedy = "start each part with a letter, a digit or '_'"
+    return Fault(f"{shown} has a part that starts with '-' or '.'", remedy)
 
 
 def fold(text: str) -> str:

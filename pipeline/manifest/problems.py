@@ -215,10 +215,9 @@ class Report:
         """Add a problem at a known line."""
         self._problems.add(Problem(self.file, line, where, fault.what, fault.remedy))
 
-    def at(self, root: Node, location: Location, fault: Fault, base: Location = ()) -> None:
-        """Add a problem at ``location`` beneath ``root``, which is at ``base`` in the document."""
-        line, _ = locate(root, location)
-        self.add(line, dotted(base + location), fault)
+    def at(self, root: Node, location: Location, fault: Fault) -> None:
+        """Add a problem at ``location`` in the document ``root``."""
+        self.add(locate(root, location)[0], dotted(location), fault)
 
     def warn(self, line: int, where: str, fault: Fault) -> None:
         """Add a warning at a known line."""

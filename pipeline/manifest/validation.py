@@ -131,19 +131,20 @@ class Entry:
         file = "" if other.file == self.file else f" of {self.report.file}"
         return f"assets[{self.place}] on line {self.line}{file}"
 
-    def report_fault(self, location: Location, fault: Fault) -> None:
-        """Report a fault in this entry."""
-        self.report.at(self.node, self._written(location), fault, base=("assets", self.place))
+    def report_fault(self, location: Location, fault: Fault, *, warns: bool = False) -> None:
+        """Report a fault in this entry, or warn of it."""
+        location = self._written(location)
+        report = self.report.warn if warns else self.report.add
+        report(locate(self.node, location)[0], dotted(("assets", self.place, *location)), fault)
 
     def report_once(
         self, location: Location, fault: Fault, reason: object = None, *, warns: bool = False
     ) -> None:
-        """Report a fault in this entry, or warn of it, unless one was reported there for the same reason."""
-        location = self._written(location)
-        if (location, reason) not in self._reported:
-            self._reported.add((location, reason))
-            report = self.report.warn if warns else self.report.add
-            report(locate(self.node, location)[0], dotted(("assets", self.place, *location)), fault)
+        """As `report_fault`, unless one was reported there for the same reason."""
+        place = (self._written(location), reason)
+        if place not in self._reported:
+            self._reported.add(place)
+            self.report_fault(location, fault, warns=warns)
 
     def _written(self, location: Location) -> Location:
         """The place of a key: in the override that wrote it, if one did."""
