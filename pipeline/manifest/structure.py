@@ -53,13 +53,21 @@ AnyReader: TypeAlias = "Reader | ListOf | MapOf | Group"
 
 def read_value(reader: AnyReader, value: object, place: Location, faults: Faults) -> Any:
     """``value`` as ``reader`` reads it, or `BAD`."""
-    if isinstance(reader, ListOf | MapOf | Group):
-        return reader.read_parts(value, place, faults)
     try:
+        if isinstance(reader, ListOf | MapOf | Group):
+            return reader.read_parts(value, place, faults)
         return reader.read(value)
     except Fault as fault:
         faults.append((place, fault))
         return BAD
+
+
+_EMPTY = "write at least one value, or remove the line"
+_MAPPING = "write key: value lines beneath it"
+
+
+def _not_a(kind: str, value: object, remedy: str) -> Fault:
+    return nothing("one") if value is None else Fault(f"is {shape(value)}, not a {kind}", remedy)
 
 
 def _either(kind: str, structure: JsonSchema, otherwise: JsonSchema) -> JsonSchema:
@@ -82,29 +90,19 @@ class ListOf:
     """Whether an empty value is an empty list."""
 
     def read_parts(self, value: object, place: Location, faults: Faults) -> Any:
-        """The items as a tuple; `BAD` if any of them is."""
+        """The items as a tuple; `BAD` if any of them is. Raises `Fault` for another structure."""
         if value is None and self.nullable:
             return ()
         if self.alone and isinstance(value, str):
             value = [value]
-        fault = self._fault(value)
-        if fault or not isinstance(value, list):
-            faults.append((place, fault or nothing("one")))
-            return BAD
+        if not isinstance(value, list):
+            raise _not_a("list", value, "write [a, b] or one value a line, each after '- '")
+        if len(value) > self.most:
+            raise Fault(f"has {len(value):,} values", f"shorten it to {self.most:,} or fewer")
+        if len(value) < self.least:
+            raise Fault("is empty", _EMPTY)
         items = [read_value(self.item, item, (*place, index), faults) for index, item in enumerate(value)]
         return BAD if any(item is BAD for item in items) else tuple(items)
-
-    def _fault(self, value: object) -> Fault | None:
-        if value is None:
-            return nothing("one")
-        if not isinstance(value, list):
-            remedy = "write [a, b] or one value a line, each after '- '"
-            return Fault(f"is {shape(value)}, not a list", remedy)
-        if len(value) > self.most:
-            return Fault(f"has {len(value):,} values", f"shorten it to {self.most:,} or fewer")
-        if len(value) < self.least:
-            return Fault("is empty", "write at least one value, or remove the line")
-        return None
 
     def schema(self) -> JsonSchema:
         """JSON Schema of the list, and of one item if that is allowed."""
@@ -128,15 +126,13 @@ class MapOf:
     """Pattern of the names for editors; the loader has its own messages."""
 
     def read_parts(self, value: object, place: Location, faults: Faults) -> Any:
-        """Name to value, without the values that cannot be read."""
+        """Name to value, without the values that cannot be read. Raises `Fault` for another structure."""
         if value is None and self.nullable:
             return {}
         if not isinstance(value, dict):
-            faults.append((place, _not_a_mapping(value)))
-            return BAD
+            raise _not_a("mapping", value, _MAPPING)
         if len(value) < self.least:
-            faults.append((place, Fault("is empty", "write at least one value, or remove the line")))
-            return BAD
+            raise Fault("is empty", _EMPTY)
         read = {name: read_value(self.value, item, (*place, name), faults) for name, item in value.items()}
         return {name: item for name, item in read.items() if item is not BAD}
 
@@ -146,12 +142,6 @@ class MapOf:
         schema["additionalProperties"] = self.value.schema()
         schema |= {"minProperties": self.least} if self.least else {}
         return schema | ({"propertyNames": {"pattern": self.names}} if self.names else {})
-
-
-def _not_a_mapping(value: object) -> Fault:
-    if value is None:
-        return nothing("one")
-    return Fault(f"is {shape(value)}, not a mapping", "write key: value lines beneath it")
 
 
 @dataclass(frozen=True)
@@ -233,16 +223,18 @@ class Group:
         return {key.name: key for key in self.keys}
 
     def read_parts(self, value: object, place: Location, faults: Faults) -> Any:
-        """What is written, by name, without what cannot be read; `BAD` if a required key is missing."""
+        """What is written, by name, without what cannot be read; `BAD` if a required key is missing.
+
+        Raises `Fault` for another structure.
+        """
         if self.alone and not self.alone_sets and not isinstance(value, dict):
-            return read_value(self.alone, value, place, faults)
+            return self.alone.read(value)
         if isinstance(value, str):
             value = dict.fromkeys(self.alone_sets, value) or value
         if value is None and self.nullable:
             return {}
         if not isinstance(value, dict):
-            faults.append((place, _not_a_mapping(value)))
-            return BAD
+            raise _not_a("mapping", value, _MAPPING)
         read = self.read_keys(value, place, faults)
         return BAD if any(key.required and key.name not in read for key in self.keys) else read
 
