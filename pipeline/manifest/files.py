@@ -61,11 +61,10 @@ def find_inside(root: Path, folder: Path, text: str) -> Path:
         path = (folder / text).resolve()
         if not path.is_relative_to(root):
             raise Fault(f"path {shown} leads out of the manifest's folder", "move the file into that folder")
-        exists = path.is_file()
+        if not path.is_file():
+            raise Fault(f"there is no file {shown}", "check the path, which starts at this file's folder")
     except (OSError, RuntimeError) as error:
         raise Fault(f"path {shown} cannot be followed", "check it for links and length") from error
-    if not exists:
-        raise Fault(f"there is no file {shown}", "check the path, which starts at this file's folder")
     return path
 
 
