@@ -5,8 +5,8 @@ project and every file that it was read from. It counts only while the release i
 the same path and the same bytes; anything else, from a changed include to a damaged entry, loads the manifest itself.
 Problems are never stored.
 
-The JSON is exact: every number keeps its type, equal parts stay one object. A value of a type of `spec` is an object
-with one key, the type's name, and the list of its fields.
+The JSON is exact: every number keeps its type, and a part that assets share stays one object. A part, such as an asset
+or its delivery, is a list: the name of its type in `spec`, then its fields.
 """
 
 from __future__ import annotations
@@ -18,57 +18,61 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from pipeline import __version__
 from pipeline.manifest import lazy_imports, spec
-from pipeline.manifest.spec import AssetSpec, Project
+from pipeline.manifest.spec import Project
 
 if TYPE_CHECKING:
     from pipeline.manifest.structure import EngineKeysSource
 
 
 _TYPES: dict[str, Any] = {name: kind for name, kind in vars(spec).items() if is_dataclass(kind)}
+_PLACE = "\0"
+"""The key of an object that stands for a part: its place among the parts. YAML has no such character."""
 
 
 def pack(value: Any) -> bytes:
-    """JSON of a value in which there may be projects."""
-    return json.dumps(value, default=_packed, separators=(",", ":")).encode()
+    """A JSON list: the parts of ``value`` that have a type of `spec`, inner ones before outer ones; then ``value``."""
+    parts: list[str] = []
+    places: dict[int, int] = {}
+
+    def packed(part: Any) -> dict[str, int]:
+        if id(part) not in places:
+            text = encode([type(part).__name__, *(getattr(part, field.name) for field in fields(part))])
+            places[id(part)] = len(parts)
+            parts.append(text)
+        return {_PLACE: places[id(part)]}
+
+    encode = json.JSONEncoder(default=packed, separators=(",", ":")).encode
+    text = encode(value)
+    return f"[{','.join([*parts, text])}]".encode()
 
 
 def unpack(body: bytes) -> Any:
     """The inverse of `pack`."""
-    return json.loads(body, object_hook=_unpacked)
+    parts: list[Any] = []
 
+    def unpacked(value: Any, kind: str = "") -> Any:
+        if isinstance(value, list):
+            return tuple([unpacked(inner) for inner in value])
+        if not isinstance(value, dict):
+            return value
+        if _PLACE in value:
+            return parts[value[_PLACE]]
+        # The policy of a project has lists, not tuples.
+        return value if kind == "Project" else {name: unpacked(inner) for name, inner in value.items()}
 
-def _packed(value: Any) -> dict[str, list[Any]]:
-    return {type(value).__name__: [getattr(value, field.name) for field in fields(value)]}
-
-
-def _unpacked(value: dict[str, Any]) -> Any:
-    """The inverse of `_packed`; other objects stay: their keys are in small letters, names of types are not."""
-    name = next(iter(value), "")
-    if name not in _TYPES:
-        return value
-    if name == "Project":  # The lists in its policy stay lists.
-        return Project(*[_frozen(item) if isinstance(item, list) else item for item in value[name]])
-    values = map(_frozen, value[name])
-    return AssetSpec(*values) if name == "AssetSpec" else _part(name, *values)
-
-
-@lru_cache(maxsize=4096, typed=True)
-def _part(name: str, *values: Any) -> Any:
-    """A value of a type in `_TYPES`; equal ones are one object."""
-    return _TYPES[name](*values)
-
-
-def _frozen(value: Any) -> Any:
-    """``value`` with tuples in place of lists."""
-    if isinstance(value, list):
-        return tuple(map(_frozen, value))
-    return {name: _frozen(inner) for name, inner in value.items()} if isinstance(value, dict) else value
+    *packed, last = json.loads(body)
+    for kind, *values in packed:
+        parts.append(
+            _TYPES[kind](
+                *[unpacked(value, kind) if isinstance(value, list | dict) else value for value in values]
+            )
+        )
+    return unpacked(last)
 
 
 _FORMAT = "cuesmith.compiled/10"
@@ -79,7 +83,7 @@ def load_cached(
 ) -> Project:
     """As `loader.load`, from the cache in ``folder`` if it has the project; None for no cache."""
     entry = _entry(path, profile, folder) if folder else None
-    release = [__version__, sys.version, getattr(engine_keys, "__qualname__", ""), *_our_sources()]
+    release = (__version__, sys.version, getattr(engine_keys, "__qualname__", ""), *_our_sources())
     known = _read(entry, release) if entry else None
     if known is not None:
         return known
@@ -105,7 +109,7 @@ def _our_sources() -> Iterator[str]:
         yield f"{path} {status.st_size} {status.st_mtime_ns}"
 
 
-def _read(entry: Path, release: list[str]) -> Project | None:
+def _read(entry: Path, release: tuple[str, ...]) -> Project | None:
     """The project in ``entry``, if the file is complete, from this ``release`` and still valid."""
     with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
         head, _, body = entry.read_bytes().partition(b"\n")
