@@ -15,7 +15,7 @@ import torch
 
 from pipeline.errors import GenerationError
 from pipeline.generators.audiocraft.audiocraft_modules import replaced, transformer, utils
-from pipeline.generators.audiocraft.conditions import Tensors, stack_conditions, text_lengths, text_mask
+from pipeline.generators.audiocraft.conditions import Tensors, stack_conditions, text_mask
 from pipeline.generators.audiocraft.decoding.sampling import SlotSampler
 from pipeline.generators.audiocraft.loading import Loaded
 from pipeline.generators.audiocraft.memory import halving_rows
@@ -127,8 +127,8 @@ def decode(loaded: Loaded, rows: Sequence[Row], slots: int) -> list[torch.Tensor
     transformer.set_efficient_attention_backend("xformers" if is_magnet else "torch")
     batch = [*rows, *[rows[0]] * (slots - len(rows))]
     conditions = [row.condition for row in batch]
-    tensors, mask = stack_conditions(conditions), text_lengths(conditions, generator.device)
-    with text_mask(generator.lm, *mask), generator.autocast:
+    tensors = stack_conditions(conditions)
+    with text_mask(generator, conditions), generator.autocast:
         codes, is_valid = (_magnet_codes if is_magnet else _stepped_codes)(generator, batch, tensors)
     return [one if valid else None for _, one, valid in zip(rows, codes, is_valid.tolist(), strict=False)]
 

@@ -31,7 +31,6 @@ from pipeline.generators.audiocraft.audiocraft_modules import (
     models,
     replaced,
 )
-from pipeline.generators.audiocraft.conditions import add_text_masks
 from pipeline.generators.audiocraft.model_store import STORE, StoredModel, find_helper
 from pipeline.generators.audiocraft.models import Model
 from pipeline.generators.model_store import read_json
@@ -90,7 +89,6 @@ def load(name: str, revision: str, device: str) -> Loaded:
         with files.replacing_loaders(), _quiet(), _stride_of(model_class, stored.model):
             generator = model_class.get_pretrained(name, device=device)
     _check_codec(name, generator)
-    add_text_masks(generator.lm)
     return Loaded(stored.model, stored, dict(files.used), generator, device)
 
 
