@@ -56,6 +56,19 @@ def is_out_of_memory(error: BaseException | None) -> bool:
     return False
 
 
+def none_if_full(work: Callable[[], _T]) -> _T | None:
+    """The result of ``work``; None if memory ran out.
+
+    Then nothing holds the tensors of the attempt: in an except block the traceback would.
+    """
+    try:
+        return work()
+    except (RuntimeError, MemoryError) as error:
+        if is_out_of_memory(error):
+            return None
+        raise
+
+
 def out_of_memory_error() -> GenerationError:
     """The error of a take that does not fit into memory alone."""
     return GenerationError(

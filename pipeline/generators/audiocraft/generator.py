@@ -19,12 +19,7 @@ from pipeline.generators.audiocraft.conditions import max_branches
 from pipeline.generators.audiocraft.feed import TakeFeed
 from pipeline.generators.audiocraft.import_shims import missing_packages
 from pipeline.generators.audiocraft.loading import Loaded, load
-from pipeline.generators.audiocraft.memory import (
-    lm_bytes_per_row,
-    next_or_none,
-    parameter_bytes,
-    rows_that_fit,
-)
+from pipeline.generators.audiocraft.memory import lm_bytes_per_row, parameter_bytes, rows_that_fit
 from pipeline.generators.audiocraft.models import HELPERS
 from pipeline.generators.audiocraft.rendering import Renderer, redecode_take, trim_take
 from pipeline.generators.audiocraft.takes import Conditions, Take
@@ -33,6 +28,7 @@ from pipeline.generators.torch_device import (
     checked_device,
     free_memory,
     load_in_room,
+    none_if_full,
     out_of_memory_error,
 )
 from pipeline.recipe import Recipe
@@ -151,7 +147,7 @@ class AudioCraftGenerator:
                 codec_queue: codec.CodecQueue[Take] = codec.CodecQueue(self._worker)
                 numerics = {"dtype": model.dtype, "rows": slots, "step": model.backend}
                 decoded = session.run(slots)
-                while (take := next_or_none(decoded)) is not None:
+                while (take := none_if_full(partial(next, decoded, None))) is not None:
                     yield from self._ended(loaded, take, codec_queue, numerics)
                     yield from feed.failed()
                 # Frees what the attempt allocated, for the codec.

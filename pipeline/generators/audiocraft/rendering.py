@@ -28,12 +28,12 @@ from pipeline.generators.audiocraft.audiocraft_modules import (
 )
 from pipeline.generators.audiocraft.checkpoints import decoder_weights_for, split_weights
 from pipeline.generators.audiocraft.loading import load_codec, require_verified, translate_errors
-from pipeline.generators.audiocraft.memory import halving_rows
 from pipeline.generators.audiocraft.model_store import StoredModel
 from pipeline.generators.audiocraft.models import LICENSE, LOCAL_LICENSE, MBD
 from pipeline.generators.audiocraft.sampling import noise_keys, normal_noise
 from pipeline.generators.model_store import read_json
 from pipeline.generators.protocol import GeneratedTake, StoredTake
+from pipeline.generators.torch_device import free_memory, none_if_full, out_of_memory_error
 from pipeline.recipe import Recipe
 
 DECODERS = ("encodec", "mbd")
@@ -145,7 +145,10 @@ class Renderer:
         Raises `GenerationError` if it does not fit into memory.
         """
         decode = self.decoding(recipe)
-        [audio], _ = halving_rows(lambda part, _: [decode(each).float().cpu() for each in part], [codes], 1)
+        audio = none_if_full(lambda: decode(codes).float().cpu())
+        if audio is None:
+            free_memory()
+            raise out_of_memory_error()
         return audio
 
     def decoder_record(self, recipe: Recipe) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from pipeline.generators.torch_device import (
     free_memory,
     is_out_of_memory,
     load_in_room,
+    none_if_full,
     out_of_memory_error,
 )
 from pipeline.recipe import Recipe
@@ -126,11 +127,7 @@ class DiffusersGenerator:
             if tiled:
                 autoencoder.enable_tiling()
             with random_numbers(recipe.seed, self._device) as generator:
-                return make_take(loaded.pipeline, recipe, audio, generator)
-        except (RuntimeError, MemoryError) as error:
-            if is_out_of_memory(error):
-                return None
-            raise
+                return none_if_full(lambda: make_take(loaded.pipeline, recipe, audio, generator))
         finally:
             if tiled:
                 autoencoder.disable_tiling()

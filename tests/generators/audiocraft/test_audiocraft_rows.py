@@ -152,10 +152,14 @@ def test_out_of_memory_in_the_midst_halves_the_rows_and_loses_no_take(
         return real(generator, rows, slots)
 
     monkeypatch.setattr(batch_decoding, "decode", tight)
-    takes = _takes(AudioCraftGenerator("cpu"), [recipe("music", seed=seed, seconds=0.2) for seed in range(5)])
+    asked = [recipe("music", seed=seed, seconds=0.2) for seed in range(5)]
+    takes = _takes(AudioCraftGenerator("cpu"), asked)
     assert len(takes) == 5
     assert {(take.notes["rows"], take.notes["step"]) for take in takes.values()} == {(2, "batches")}
     assert tried == [8, 4, 2, 2, 2]
+    assert all(
+        _same(takes[one.digest], _takes(AudioCraftGenerator("cpu"), [one])[one.digest]) for one in asked
+    )
 
 
 @pytest.mark.parametrize(("role", "kind"), [("melody", "music-melody"), ("continue_from", "music")])
