@@ -19,7 +19,7 @@ import re
 import shutil
 import tempfile
 import unicodedata
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -166,6 +166,8 @@ class FolderStore(Generic[M]):
     """The commit that the engine's table has for a model; None if it has none."""
     subfolder: str = ""
     """The engine's own folder below `root`."""
+    full_id: Callable[[str], str] = str
+    """The id of the model that a person calls by a name."""
 
     def root(self) -> Path:
         """The folder of the engine's models."""
@@ -257,14 +259,15 @@ class FolderStore(Generic[M]):
                     f"{stored.folder} and {self._fetch_again(stored)}"
                 )
 
-    def verify_all(self, ids: Collection[str]) -> tuple[list[InstalledModel], list[str]]:
-        """Hash the files of the models ``ids``, or of all; also which models cannot be read.
+    def verify_all(self, names: Collection[str]) -> tuple[list[InstalledModel], list[str]]:
+        """Hash the files of the models ``names``, or of all; also which models cannot be read.
 
-        Raises `UsageError` for an id that is not installed.
+        Raises `UsageError` for a name that is not installed.
         """
+        ids = {self.full_id(name) for name in names}
         stored, faults = self.all_stored()
         chosen = [model for model in stored if not ids or model.name in ids]
-        unknown = sorted(set(ids) - {model.name for model in chosen})
+        unknown = sorted(ids - {model.name for model in chosen})
         if unknown:
             list_command = self.fetch_command.replace(" fetch", " list")
             raise UsageError(
@@ -355,6 +358,20 @@ class FolderStore(Generic[M]):
                 f"{folder / 'model.json'}: not a readable record of a model; remove {folder}, then fetch the model "
                 "again, or build again from its own folder"
             ) from error
+
+
+class StoredModels(Generic[M]):
+    """What every `ModelStore` does with its `FolderStore`."""
+
+    store: FolderStore[M]
+
+    def models_folder(self) -> Path:
+        """See `ModelStore.models_folder`."""
+        return self.store.root()
+
+    def verify_models(self, names: Collection[str] = ()) -> tuple[Sequence[InstalledModel], Sequence[str]]:
+        """See `ModelStore.verify_models`."""
+        return self.store.verify_all(names)
 
 
 def read_json(path: Path) -> Any:

@@ -12,9 +12,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 
 from pipeline.errors import MachineError
@@ -29,7 +28,6 @@ from pipeline.generators.model_store import (
     looks_like_path,
     read_json,
 )
-from pipeline.recipe import Recipe
 
 _PROJECT = Path(__file__).resolve().parents[3]
 
@@ -116,26 +114,6 @@ def split_weights(weights: str) -> tuple[str, str]:
     return name, revision
 
 
-NOT_INSTALLED = (
-    "engine audiocraft is not installed (no {}); run: make setup-audiocraft, or see docs/audiocraft.md"
-)
-
-
-def missing(recipes: Sequence[Recipe]) -> Iterator[str]:
-    """What ``recipes`` need and this machine lacks, each with its remedy."""
-    for package in ("torch", "audiocraft"):
-        if find_spec(package) is None:
-            yield NOT_INSTALLED.format(package)
-            break
-    models = {(recipe.model, recipe.revision) for recipe in recipes}
-    decoders = {str(recipe.settings.get("decoder_weights") or "") for recipe in recipes}
-    for key in [*sorted(models), *map(split_weights, sorted(decoders - {""}))]:
-        try:
-            yield from _missing_parts(STORE.require(*key))
-        except MachineError as error:
-            yield str(error)
-
-
 def helpers_of(stored: StoredModel) -> list[str]:
     """Text encoders and codecs that a checkpoint's configuration names and that are not in its folder."""
     lm, codec = (read_json(stored.folder / f"{part}.json") for part in ("lm", "codec"))
@@ -146,7 +124,7 @@ def helpers_of(stored: StoredModel) -> list[str]:
     return sorted({name for name in helpers if not (stored.folder / name.rpartition("/")[2]).is_dir()})
 
 
-def _missing_parts(stored: StoredModel) -> Iterator[str]:
+def missing_parts(stored: StoredModel) -> Iterator[str]:
     """The models that a stored one needs and that are neither in its folder nor in the model store."""
     try:
         helpers = helpers_of(stored)

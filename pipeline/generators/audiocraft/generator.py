@@ -231,3 +231,6 @@ def _notes(loaded: Loaded, take: Take, codes: bytes, numerics: Numerics) -> dict
     else:
         notes["style"] = {"at_s": round(take.excerpt[0], 6), "seconds": take.excerpt[1]}
     return notes
+
+
+GENERATOR = AudioCraftGenerator

@@ -1,24 +1,18 @@
-"""What `cuesmith models` and `cuesmith doctor` show of the engine. Light: imports torch only to fetch or to check."""
+"""What `cuesmith models` and `cuesmith doctor` show of the engine. Light: imports torch only to check."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Collection, Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Any
 
-from pipeline.errors import UsageError
 from pipeline.generators.audiocraft.model_store import STORE, StoredModel
-from pipeline.generators.audiocraft.models import HELPERS, LICENSE, MBD, PUBLISHED, Model, full_id
-from pipeline.generators.protocol import Diagnostic, InstalledModel, ModelList
+from pipeline.generators.audiocraft.models import HELPERS, LICENSE, MBD, PUBLISHED, Model
+from pipeline.generators.protocol import Diagnostic, ModelList
 
 
 class AudioCraftModels:
-    """`ModelStore` and `Diagnostics` of the engine."""
-
-    def models_folder(self) -> Path:
-        """See `ModelStore.models_folder`."""
-        return STORE.root()
+    """The lists of `ModelStore` and `Diagnostics`."""
 
     def list_models(self) -> ModelList:
         """See `ModelStore.list_models`."""
@@ -35,20 +29,6 @@ class AudioCraftModels:
             report={"models": rows, "decoders": [decoder]},
             problems=[str(fault) for fault in faults],
         )
-
-    def fetch_model(self, name: str, progress: Callable[[str], None]) -> Sequence[InstalledModel]:
-        """See `ModelStore.fetch_model`."""
-        try:
-            fetching = importlib.import_module("pipeline.generators.audiocraft.fetching")
-        except ImportError as error:
-            raise UsageError(
-                f"the audiocraft engine is not installed ({error}); run: make setup-audiocraft"
-            ) from error
-        return [stored.installed() for stored in fetching.fetch(name, progress)]
-
-    def verify_models(self, names: Collection[str] = ()) -> tuple[Sequence[InstalledModel], Sequence[str]]:
-        """See `ModelStore.verify_models`."""
-        return STORE.verify_all({full_id(name) for name in names})
 
     def diagnostics(self) -> Iterable[Diagnostic]:
         """See `Diagnostics.diagnostics`. Imports torch and AudioCraft if they are installed."""

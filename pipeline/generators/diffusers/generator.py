@@ -191,3 +191,6 @@ def _load(name: str, revision: str, device: str) -> _Loaded:
             f"{name}: the pipeline in {stored.folder} cannot be loaded: {reason}; remove that folder and fetch or "
             "convert the model again"
         ) from error
+
+
+GENERATOR = DiffusersGenerator

@@ -48,6 +48,7 @@ STORE: FolderStore[Model] = FolderStore(
     FETCH,
     lambda name: BY_ID[name].revision if name in BY_ID else None,
     "diffusers",
+    full_id,
 )
 
 _LIBRARIES = frozenset({"diffusers", "transformers", "stable_audio", "stable_audio_3", "ace_step"})
