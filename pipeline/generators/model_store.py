@@ -312,6 +312,10 @@ class FolderStore(Generic[M]):
         }
         (folder / "model.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
 
+    def commit_of(self, name: str) -> str | None:
+        """The commit that a build takes ``name`` from: that of the engine's table, else that of the first fetch."""
+        return self.published_commit(name) or self.pinned_commit(name)
+
     def pinned_commit(self, name: str) -> str | None:
         """The commit at which ``name`` was fetched on this machine."""
         try:
@@ -337,8 +341,7 @@ class FolderStore(Generic[M]):
 
     def _fetch_of(self, name: str, revision: str) -> str:
         """The command that fetches ``name`` at ``revision``."""
-        usual = self.published_commit(name) or self.pinned_commit(name)
-        at = f"@{revision}" if is_commit(revision) and revision != usual else ""
+        at = f"@{revision}" if is_commit(revision) and revision != self.commit_of(name) else ""
         return f"{self.fetch_command} {name}{at}"
 
     def _read(self, folder: Path) -> StoredModel[M]:

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from pipeline.audio import Clip, Loop
 
 
+UNFETCHED = "unfetched"
+"""The revision of a published model whose commit is not known before it is fetched."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
     """The facts about a model that a person needs before they ship its output."""

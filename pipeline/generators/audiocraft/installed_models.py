@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from pipeline.generators.audiocraft.model_store import STORE, StoredModel
-from pipeline.generators.audiocraft.models import HELPERS, LICENSE, MBD, PUBLISHED, Model
+from pipeline.generators.audiocraft.models import LICENSE, MBD, PUBLISHED, Model
 from pipeline.generators.protocol import Diagnostic, ModelList
 
 
@@ -57,7 +57,7 @@ def _row(model: Model, stored: StoredModel | None) -> dict[str, Any]:
         "decoders": list(model.decoders),
         "license": model.license,
         "commercial": model.commercial,
-        "revision": stored.revision if stored else model.revision or STORE.pinned_commit(model.id),
+        "revision": stored.revision if stored else STORE.commit_of(model.id),
         "here": stored is not None,
         "bytes": stored.size if stored else None,
         "missing": model.missing,
@@ -69,7 +69,7 @@ def _decoder_row(stored: StoredModel | None) -> dict[str, Any]:
         "id": MBD,
         "decodes": [model.id for model in PUBLISHED if "mbd" in model.decoders],
         "license": LICENSE,
-        "revision": stored.revision if stored else HELPERS[MBD][1],
+        "revision": stored.revision if stored else STORE.commit_of(MBD),
         "here": stored is not None,
         "bytes": stored.size if stored else None,
     }

@@ -23,5 +23,4 @@ STORE: model_store.FolderStore[Model] = model_store.FolderStore(
 
 def find_helper(name: str) -> StoredModel | None:
     """The stored text encoder or codec that configurations call ``name``, or None if it is not installed."""
-    _, commit = HELPERS.get(name, (name, None))
-    return STORE.find(name, commit or STORE.pinned_commit(name) or "")
+    return STORE.find(name, STORE.commit_of(name) or "")

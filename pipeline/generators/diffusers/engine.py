@@ -118,7 +118,7 @@ def _row(model: Model, stored: StoredModel[Model] | None) -> dict[str, Any]:
         "license": model.license,
         "commercial": license.commercial,
         "terms": license.terms.to_json() if license.terms else None,
-        "revision": stored.revision if stored else model.revision or STORE.pinned_commit(model.id),
+        "revision": stored.revision if stored else STORE.commit_of(model.id),
         "here": stored is not None,
         "bytes": stored.size if stored else None,
     }

@@ -100,7 +100,7 @@ def _find(asset: AssetSpec) -> tuple[Model, str | None]:
     """The model and its revision; a path starts at the folder of the file that names it."""
     name = full_id(asset.model or DEFAULTS[asset.kind])
     if name in BY_ID:
-        return BY_ID[name], BY_ID[name].revision or model_store.STORE.pinned_commit(name)
+        return BY_ID[name], model_store.STORE.commit_of(name)
     if looks_like_path(name) or model_store.is_pipeline(name, asset.model_folder):
         stored = model_store.read_folder(name, asset.model_folder)
         assert stored.model is not None
