@@ -22,6 +22,7 @@ import unicodedata
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -215,19 +216,12 @@ class FolderStore(Generic[M]):
                 self.write_record(target, name, revision, write(target, revision), sources)
         return self.require(name, revision)
 
-    def add_local(self, mark: str, name: str, add: Callable[[], str]) -> StoredModel[M]:
-        """The model of a local folder with the fingerprint ``mark``; ``add`` stores it and returns its revision."""
-        seen = self.root() / "seen" / f"{mark}.json"
-        try:
-            revision = str(read_json(seen)["revision"])
-        except (OSError, ValueError, KeyError):
-            revision = ""
-        stored = self.find(name, revision) if revision else None
-        if stored is None:
-            revision = add()
-            write_json(seen, {"revision": revision})
-            stored = self.require(name, revision)
-        return stored
+    def add_local(self, folder: Path, name: str, add: Callable[[Path, str], str]) -> StoredModel[M]:
+        """The model of a local ``folder``, known by its `fingerprint`.
+
+        The first time, ``add`` stores it as ``name`` and returns its revision.
+        """
+        return added_local(self, folder, fingerprint(folder), name, add)
 
     def all_stored(self) -> tuple[list[StoredModel[M]], list[MachineError]]:
         """Every model in the store, by name, and the errors of unreadable ones."""
@@ -361,6 +355,24 @@ class FolderStore(Generic[M]):
                 f"{folder / 'model.json'}: not a readable record of a model; remove {folder}, then fetch the model "
                 "again, or build again from its own folder"
             ) from error
+
+
+@cache
+def added_local(
+    store: FolderStore[M], folder: Path, mark: str, name: str, add: Callable[[Path, str], str]
+) -> StoredModel[M]:
+    """See `FolderStore.add_local`; every asset of a manifest may ask for the same model."""
+    seen = store.root() / "seen" / f"{mark}.json"
+    try:
+        revision = str(read_json(seen)["revision"])
+    except (OSError, ValueError, KeyError):
+        revision = ""
+    stored = store.find(name, revision) if revision else None
+    if stored is None:
+        revision = add(folder, name)
+        write_json(seen, {"revision": revision})
+        stored = store.require(name, revision)
+    return stored
 
 
 class StoredModels(Generic[M]):

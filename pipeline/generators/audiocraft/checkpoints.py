@@ -13,7 +13,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 from pipeline.errors import MachineError
@@ -22,7 +21,6 @@ from pipeline.generators.audiocraft.models import HELPERS, MBD, MERT, Model
 from pipeline.generators.model_store import (
     StoreNotReady,
     existing_folder,
-    fingerprint,
     folder_of,
     local_id,
     looks_like_path,
@@ -54,13 +52,7 @@ def read_part(folder: Path) -> StoredModel:
 
     Raises `MachineError` with what is wrong with it.
     """
-    return _stored_folder(folder, fingerprint(folder))
-
-
-@cache
-def _stored_folder(folder: Path, mark: str) -> StoredModel:
-    model_id = local_id(folder)
-    return STORE.add_local(mark, model_id, lambda: _convert(folder, model_id))
+    return STORE.add_local(folder, local_id(folder), _convert)
 
 
 def _convert(folder: Path, model_id: str) -> str:

@@ -22,6 +22,7 @@ from pipeline.build.prepare import prepare
 from pipeline.catalog import Catalog
 from pipeline.generators.audiocraft import checkpoints, codec, conversion
 from pipeline.generators.audiocraft.model_store import STORE
+from pipeline.generators.model_store import added_local
 from pipeline.store import ObjectRef, Store
 
 CONVERT = checkpoints._convert
@@ -60,9 +61,9 @@ def converts_here() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def forgets() -> Iterator[None]:
-    checkpoints._stored_folder.cache_clear()
+    added_local.cache_clear()
     yield
-    checkpoints._stored_folder.cache_clear()
+    added_local.cache_clear()
 
 
 class _Project:

@@ -23,7 +23,7 @@ from pipeline.generators.audiocraft.generator import AudioCraftGenerator
 from pipeline.generators.audiocraft.loading import load, load_codec
 from pipeline.generators.audiocraft.model_store import STORE
 from pipeline.generators.audiocraft.models import LOCAL_LICENSE
-from pipeline.generators.model_store import StoreNotReady, sha256_of
+from pipeline.generators.model_store import StoreNotReady, added_local, sha256_of
 from pipeline.recipe import Recipe
 
 Folder = Callable[[str], Path]
@@ -360,17 +360,17 @@ def test_a_folder_is_known_by_its_content_wherever_it_lies(
         return conversion.convert(folder, model_id, None, None).revision
 
     monkeypatch.setattr(checkpoints, "_convert", here)
-    checkpoints._stored_folder.cache_clear()
+    added_local.cache_clear()
     one = copy_checkpoint(checkpoint("music"), tmp_path / "a" / "tune")
     other = copy_checkpoint(one, tmp_path / "b" / "tune")
     first, second = checkpoints.read_folder(str(one)), checkpoints.read_folder(str(other))
     assert first == second
     assert first.id == "local/tune"
     assert str(tmp_path) not in json.dumps([first.id, first.revision])
-    checkpoints._stored_folder.cache_clear()
+    added_local.cache_clear()
     assert checkpoints.read_folder(str(one)) == first
     assert asked == [one, other]
-    checkpoints._stored_folder.cache_clear()
+    added_local.cache_clear()
 
 
 @pytest.mark.parametrize("data", [b"\0" * 1000, b"ustar" * 300, b"", b"PK\x03\x04", b"\x80\x02\x82\x01."])
