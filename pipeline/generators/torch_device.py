@@ -42,6 +42,14 @@ def checked_device(device: str) -> str:
     return device
 
 
+def device_versions(device: str) -> dict[str, str]:
+    """What decides a take's bits on ``device`` besides packages."""
+    if device.startswith("cuda"):
+        return {"cuda": str(torch.version.cuda), "gpu": torch.cuda.get_device_name(torch.device(device))}
+    # The number of threads decides the order of sums in a product.
+    return {"threads": str(torch.get_num_threads())}
+
+
 def is_out_of_memory(error: BaseException | None) -> bool:
     """Whether ``error`` or one of its causes says that memory ran out.
 

@@ -26,6 +26,7 @@ from pipeline.generators.audiocraft.takes import Conditions, Take
 from pipeline.generators.protocol import GeneratedTake, ListedRecipes, Outcome, RecipeSource, StoredTake
 from pipeline.generators.torch_device import (
     checked_device,
+    device_versions,
     free_memory,
     load_in_room,
     none_if_full,
@@ -88,11 +89,7 @@ class AudioCraftGenerator:
         if self._device.startswith("cuda"):
             with suppress(PackageNotFoundError):
                 versions["triton"] = version("triton")
-            versions["cuda"] = str(torch.version.cuda)
-            versions["gpu"] = torch.cuda.get_device_name(torch.device(self._device))
-        else:
-            # The number of threads decides the order of sums in a product.
-            versions["threads"] = str(torch.get_num_threads())
+        versions |= device_versions(self._device)
         if self._device.startswith("cpu"):
             versions |= {"cpu_decoding": _CPU_DECODING_VERSION, "numba": version("numba")}
         return versions

@@ -29,6 +29,7 @@ from pipeline.generators.protocol import GeneratedTake, Outcome
 from pipeline.generators.torch_device import (
     DoesNotFit,
     checked_device,
+    device_versions,
     free_memory,
     is_out_of_memory,
     load_in_room,
@@ -74,14 +75,8 @@ class DiffusersGenerator:
 
     def software(self) -> Mapping[str, str]:
         """Versions of what the audio depends on besides the recipe."""
-        versions = {name: version(name) for name in ("torch", "diffusers", "transformers", "torchsde")}
-        if self._device.startswith("cuda"):
-            versions["cuda"] = str(torch.version.cuda)
-            versions["gpu"] = torch.cuda.get_device_name(torch.device(self._device))
-        else:
-            # The number of threads decides the order of sums in a product.
-            versions["threads"] = str(torch.get_num_threads())
-        return versions
+        packages = ("torch", "diffusers", "transformers", "torchsde")
+        return {name: version(name) for name in packages} | device_versions(self._device)
 
     def close(self) -> None:
         """Free the device."""
