@@ -173,23 +173,15 @@ class Renderer:
         return self._codecs[key]
 
     def _bands(self, recipe: Recipe) -> MultiBandDecoder | None:
-        weights = _weights(recipe)
+        weights = recipe.settings.get("decoder_weights")
         if weights is None:
             return None
-        key = ((recipe.model, recipe.revision), weights)
+        key = ((recipe.model, recipe.revision), str(weights))
         if key not in self._diffusion:
             self._diffusion[key] = MultiBandDecoder(
-                require_verified(*split_weights(weights)), self._codec(recipe), self._device
+                require_verified(*split_weights(str(weights))), self._codec(recipe), self._device
             )
         return self._diffusion[key]
-
-
-def _weights(recipe: Recipe) -> str | None:
-    """The diffusion models of a recipe; None if EnCodec decodes it."""
-    decoder = recipe.settings.get("decoder")
-    if decoder not in DECODERS:
-        raise GenerationError(f"unknown decoder {decoder!r}; available: {', '.join(DECODERS)}")
-    return str(recipe.settings["decoder_weights"]) if decoder == "mbd" else None
 
 
 def redecode(data: bytes, decoder: str = "encodec", device: str = "cpu", seed: int = 0) -> Clip:
