@@ -64,11 +64,6 @@ class Loaded:
     device: str
 
     @property
-    def key(self) -> tuple[str, str]:
-        """The model's name and revision."""
-        return self.model.id, self.stored.revision
-
-    @property
     def dtype(self) -> str:
         """The number format of the language model's weights."""
         return str(next(iter(self.generator.lm.parameters())).dtype).removeprefix("torch.")
