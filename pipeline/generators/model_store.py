@@ -21,7 +21,7 @@ import tempfile
 import unicodedata
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -109,20 +109,12 @@ def local_id(folder: Path) -> str:
     return f"local/{safe or 'checkpoint'}"
 
 
-@dataclass(frozen=True, slots=True)
-class StoredModel(Generic[M]):
-    """A model in a store."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredModel(InstalledModel, Generic[M]):
+    """A model in a store, with its description."""
 
-    folder: Path
     model: M | None
     """None for a helper: a text encoder or a codec of its own."""
-    name: str
-    revision: str
-    files: Mapping[str, str]
-    """SHA-256 of each file of the folder, by its path with ``/``."""
-    sources: Mapping[str, str]
-    """SHA-256 of each file that it was converted from."""
-    size: int
 
     @property
     def checkpoint_sha256(self) -> str:
@@ -137,12 +129,6 @@ class StoredModel(Generic[M]):
             "revision": self.revision,
             "license": license,
         }
-
-    def installed(self, fault: str | None = None) -> InstalledModel:
-        """The model as `cuesmith models` shows it."""
-        return InstalledModel(
-            self.name, self.revision, self.folder, self.size, self.files, self.sources, fault
-        )
 
 
 def is_commit(revision: str) -> bool:
@@ -253,22 +239,22 @@ class FolderStore(Generic[M]):
                     f"{stored.folder} and {self._fetch_again(stored)}"
                 )
 
-    def verify_all(self, names: Collection[str]) -> tuple[list[InstalledModel], list[str]]:
+    def verify_all(self, names: Collection[str]) -> tuple[list[StoredModel[M]], list[str]]:
         """Hash the files of the models ``names``, or of all; also which models cannot be read.
 
         Raises `UsageError` for a name that is not installed.
         """
         ids = {self.full_id(name) for name in names}
         stored, faults = self.all_stored()
-        chosen = [model for model in stored if not ids or model.name in ids]
-        unknown = sorted(ids - {model.name for model in chosen})
+        chosen = [model for model in stored if not ids or model.id in ids]
+        unknown = sorted(ids - {model.id for model in chosen})
         if unknown:
             list_command = self.fetch_command.replace(" fetch", " list")
             raise UsageError(
                 f"{unknown[0]} is not installed; to list models: {list_command}; to download one: "
                 f"{self.fetch_command}"
             )
-        checked = [model.installed(self._fault(model)) for model in chosen]
+        checked = [replace(model, fault=self._fault(model)) for model in chosen]
         return checked, [] if ids else [str(fault) for fault in faults]
 
     @contextmanager
@@ -331,7 +317,7 @@ class FolderStore(Generic[M]):
     def _fetch_again(self, stored: StoredModel[M]) -> str:
         if stored.revision.startswith(LOCAL):
             return "build again from the folder that it was converted from"
-        return f"run {self._fetch_of(stored.name, stored.revision)}"
+        return f"run {self._fetch_of(stored.id, stored.revision)}"
 
     def _fetch_of(self, name: str, revision: str) -> str:
         """The command that fetches ``name`` at ``revision``."""
@@ -348,8 +334,8 @@ class FolderStore(Generic[M]):
                 )
             described = record["model"]
             model = None if described is None else self.from_json(described)
-            names = ("name", "revision", "files", "sources", "size")
-            return StoredModel(folder, model, *(record[name] for name in names))
+            facts = (record[name] for name in ("size", "files", "sources"))
+            return StoredModel(record["name"], record["revision"], folder, *facts, model=model)
         except (ValueError, LookupError, TypeError) as error:
             raise MachineError(
                 f"{folder / 'model.json'}: not a readable record of a model; remove {folder}, then fetch the model "

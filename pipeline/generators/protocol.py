@@ -280,7 +280,7 @@ class InstalledModel:
     size: int
     """Bytes of its files."""
     files: Mapping[str, str]
-    """SHA-256 of each file, by its path below ``folder``."""
+    """SHA-256 of each file, by its path below ``folder``, with ``/``."""
     sources: Mapping[str, str]
     """SHA-256 of each file that it was converted from."""
     fault: str | None = None

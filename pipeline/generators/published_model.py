@@ -94,7 +94,7 @@ class PublishedModel(StoredModels[dict[str, Any]]):
             hub.download(folder, self.model, self.revision, files, progress)
             return self.install(folder, [file.rfilename for file in files], progress)
 
-        return [hub.fetch(self.store, self.model, self.revision, progress, bring).installed()]
+        return [hub.fetch(self.store, self.model, self.revision, progress, bring)]
 
     def install(
         self, folder: Path, files: Sequence[str], progress: Callable[[str], None]

@@ -63,7 +63,8 @@ class TorchEngine(StoredModels[M]):
             fetching = importlib.import_module(f"pipeline.generators.{self.name}.fetching")
         except ImportError as error:
             raise UsageError(self.not_installed.format(error.name)) from error
-        return [stored.installed() for stored in fetching.fetch(name, progress)]
+        fetched: Sequence[InstalledModel] = fetching.fetch(name, progress)
+        return fetched
 
     def absent_packages(self) -> list[str]:
         """Those of `packages` that are not installed."""

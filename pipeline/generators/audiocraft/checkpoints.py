@@ -92,7 +92,7 @@ def decoder_weights_for(model: str, start: str = "") -> str:
         folder = folder_of(model, start) / MBD_FOLDER
         if (folder / MBD_FILE).is_file():
             stored = read_part(folder)
-            return f"{stored.name}@{stored.revision}"
+            return f"{stored.id}@{stored.revision}"
     return f"{MBD}@{HELPERS[MBD][1]}"
 
 
@@ -124,4 +124,4 @@ def missing_parts(stored: StoredModel) -> Iterator[str]:
         return  # loading the model reports what is wrong
     for name in helpers:
         if find_helper(name) is None:
-            yield f"{stored.name} needs {name}, which is not installed; run: cuesmith models fetch {name}"
+            yield f"{stored.id} needs {name}, which is not installed; run: cuesmith models fetch {name}"

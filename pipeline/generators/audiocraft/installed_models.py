@@ -17,10 +17,10 @@ class AudioCraftModels:
     def list_models(self) -> ModelList:
         """See `ModelStore.list_models`."""
         stored, faults = STORE.all_stored()
-        by_name = {model.name: model for model in stored}
+        by_name = {model.id: model for model in stored}
         rows = [_row(model, by_name.get(model.id)) for model in PUBLISHED]
         published = {model.id for model in PUBLISHED}
-        rows += [_row(local.model, local) for local in stored if local.model and local.name not in published]
+        rows += [_row(local.model, local) for local in stored if local.model and local.id not in published]
         decoder = _decoder_row(by_name.get(MBD))
         where = f"{LICENSE}  {_revision(decoder)}  {_state(decoder)}"
         decoder_line = f"{MBD:<40} decodes mono MusicGen (decoder: mbd)  {where}"

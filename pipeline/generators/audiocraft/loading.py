@@ -194,7 +194,7 @@ class _StoreFiles:
         stored = find_helper(name)
         if stored is None:
             raise MachineError(
-                f"{self._stored.name} needs {name}, which is not installed; run: cuesmith models fetch {name}, "
+                f"{self._stored.id} needs {name}, which is not installed; run: cuesmith models fetch {name}, "
                 f"or put it into the checkpoint's folder as {name.rpartition('/')[2]}/"
             )
         _verify(stored)
@@ -206,7 +206,7 @@ class _StoreFiles:
         folder = self._helper(name)
         if not any((folder / file).is_file() for file in _TOKENIZERS):
             raise MachineError(
-                f"{self._stored.name}: its text encoder {name} has no tokenizer; put {_TOKENIZERS[0]} beside it"
+                f"{self._stored.id}: its text encoder {name} has no tokenizer; put {_TOKENIZERS[0]} beside it"
             )
         return folder
 

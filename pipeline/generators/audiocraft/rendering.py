@@ -51,7 +51,7 @@ class MultiBandDecoder:
         """
         self.stored = stored
         remedy = " beside its model; use decoder: encodec, or another device"
-        with translate_errors(stored.name, device, remedy):
+        with translate_errors(stored.id, device, remedy):
             self._model = _build(stored, codec, device)
 
     @torch.no_grad()
@@ -72,7 +72,7 @@ def _build(stored: StoredModel, codec: Any, device: str) -> Any:
     for index in range(package["n_bands"]):
         package[index]["cfg"] = OmegaConf.create(package[index]["cfg"])
     with replaced(loaders, "load_mbd_ckpt", lambda *_, **__: package):
-        models, processors, configs = loaders.load_diffusion_models(stored.name, device=device)
+        models, processors, configs = loaders.load_diffusion_models(stored.id, device=device)
     _check_codec(stored, config["sample_rate"], models, codec, device)
     processes = [
         multibanddiffusion.DiffusionProcess(
@@ -95,7 +95,7 @@ def _check_codec(stored: StoredModel, rate: int, models: list[Any], codec: Any, 
         trained = (rate, model.conv_codec.in_channels if model.use_codec else actual[1])
         if trained != actual:
             raise MachineError(
-                f"{stored.name}: its models are for another codec ({trained[0]} Hz, latents of size {trained[1]}; the "
+                f"{stored.id}: its models are for another codec ({trained[0]} Hz, latents of size {trained[1]}; the "
                 f"model's codec has {actual[0]} Hz and {actual[1]}); set decoder: encodec, or use another model"
             )
 
@@ -157,8 +157,8 @@ class Renderer:
         record: dict[str, Any] = {"decoder": recipe.settings["decoder"]}
         if bands is not None:
             stored = bands.stored
-            license = LICENSE if stored.name == MBD else LOCAL_LICENSE
-            record["decoder_checkpoint"] = {"name": stored.name, **stored.record(license)}
+            license = LICENSE if stored.id == MBD else LOCAL_LICENSE
+            record["decoder_checkpoint"] = {"name": stored.id, **stored.record(license)}
         return record
 
     def rates(self, recipe: Recipe) -> tuple[int, float]:

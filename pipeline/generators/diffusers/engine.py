@@ -70,9 +70,9 @@ class DiffusersEngine(TorchEngine[Model]):
     def list_models(self) -> ModelList:
         """See `ModelStore.list_models`."""
         stored, faults = STORE.all_stored()
-        here = {model.name: model for model in stored}
+        here = {model.id: model for model in stored}
         rows = [_row(model, here.get(model.id)) for model in PUBLISHED]
-        rows += [_row(one.model, one) for one in stored if one.model and one.name not in BY_ID]
+        rows += [_row(one.model, one) for one in stored if one.model and one.id not in BY_ID]
         return ModelList([_line(row) for row in rows], {"models": rows}, [str(fault) for fault in faults])
 
     def diagnostics(self) -> Iterable[Diagnostic]:

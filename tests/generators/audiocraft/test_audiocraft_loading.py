@@ -126,7 +126,7 @@ def test_weights_of_another_shape_are_refused(tmp_path: Path, checkpoint: Folder
         _spoil(tmp_path, checkpoint("music"), dict(package)), "local/spoiled", None, None
     )
     with pytest.raises(MachineError, match="its weights do not fit its configuration"):
-        load(stored.name, stored.revision, "cpu")
+        load(stored.id, stored.revision, "cpu")
 
 
 def _without_tokenizer(folder: Path) -> None:
@@ -175,7 +175,7 @@ def test_a_part_that_is_not_whole_is_told_in_one_line(
     spoil(folder)
     stored = conversion.convert(folder, "local/spoiled", None, None)
     with pytest.raises(MachineError, match=what) as caught:
-        load(stored.name, stored.revision, "cpu")
+        load(stored.id, stored.revision, "cpu")
     assert "\n" not in str(caught.value)
 
 
@@ -186,7 +186,7 @@ def test_a_codec_alone_that_does_not_fit_is_told_alike(
     _with_model_for_codec(folder)
     stored = conversion.convert(folder, "local/spoiled", None, None)
     with pytest.raises(MachineError, match="do not fit its configuration"):
-        load_codec(stored.name, stored.revision, "cpu")
+        load_codec(stored.id, stored.revision, "cpu")
 
 
 def test_of_many_names_that_do_not_fit_the_first_is_told(
@@ -198,7 +198,7 @@ def test_of_many_names_that_do_not_fit_the_first_is_told(
         _spoil(tmp_path, checkpoint("music"), dict(package)), "local/spoiled", None, None
     )
     with pytest.raises(MachineError, match=r'Missing key\(s\) in state_dict: "[\w.]+" and \d+ more\)'):
-        load(stored.name, stored.revision, "cpu")
+        load(stored.id, stored.revision, "cpu")
 
 
 @pytest.mark.parametrize("window", ["0", "-2", ".nan", ".inf"])
@@ -232,7 +232,7 @@ def test_a_file_that_changed_is_refused(checkpoint: Folder, own_store: Path) -> 
     with pytest.raises(VerificationError, match="the file changed"):
         STORE.verify(stored)
     with pytest.raises(MachineError, match="the file changed") as caught:
-        load(stored.name, stored.revision, "cpu")
+        load(stored.id, stored.revision, "cpu")
     assert caught.value.exit_code == 4
 
 
@@ -247,7 +247,7 @@ def test_a_text_encoder_that_is_nowhere_is_named(tmp_path: Path, checkpoint: Fol
     shutil.rmtree(folder / "t5-small")
     stored = conversion.convert(folder, "local/alone", None, None)
     with pytest.raises(MachineError, match=r"needs t5-small, .* cuesmith models fetch t5-small"):
-        load(stored.name, stored.revision, "cpu")
+        load(stored.id, stored.revision, "cpu")
 
 
 @pytest.mark.parametrize(
@@ -347,7 +347,7 @@ def test_a_record_that_cannot_be_read_hides_no_other_model(
     assert found == [stored]
     assert [str(broken.folder) in str(fault) for fault in faults] == [True]
     with pytest.raises(MachineError, match="remove"):
-        STORE.require(broken.name, broken.revision)
+        STORE.require(broken.id, broken.revision)
 
 
 def test_a_folder_is_known_by_its_content_wherever_it_lies(
@@ -395,7 +395,7 @@ def test_weights_that_do_not_fit_say_which(tmp_path: Path, checkpoint: Folder, o
     with pytest.raises(
         MachineError, match=r"do not fit its configuration .Unexpected key.*transformer\.layers\.1"
     ):
-        load(stored.name, stored.revision, "cpu")
+        load(stored.id, stored.revision, "cpu")
 
 
 def test_a_local_model_that_changed_is_not_to_be_fetched(checkpoint: Folder, own_store: Path) -> None:

@@ -315,7 +315,7 @@ def test_a_checkpoint_without_its_mert_names_the_fetch(
     with pytest.raises(
         MachineError, match=r"needs m-a-p/MERT-v1-95M, .* cuesmith models fetch m-a-p/MERT-v1-95M"
     ):
-        load(stored.name, stored.revision, "cpu")
+        load(stored.id, stored.revision, "cpu")
 
 
 def test_code_in_merts_file_is_refused_and_never_runs(

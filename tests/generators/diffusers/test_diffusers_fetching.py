@@ -56,7 +56,7 @@ def _no_progress(line: str) -> None:
 def test_a_fetched_pipeline_generates_without_the_hub(family: str, name: str, hub: FakeHub) -> None:
     lines: list[str] = []
     [stored] = fetch(name.partition("/")[2], lines.append)
-    assert (stored.name, stored.revision) == (name, COMMIT)
+    assert (stored.id, stored.revision) == (name, COMMIT)
     assert stored.model is not None
     assert stored.model.family == family
     assert "transformer/diffusion_pytorch_model.safetensors" in stored.sources
