@@ -16,22 +16,15 @@ if TYPE_CHECKING:
 
     from pipeline.manifest.structure import EngineKeys
 
-_BUILT_IN = {
-    "audiocraft": "pipeline.generators.audiocraft.engine",
-    "diffusers": "pipeline.generators.diffusers.engine",
-    "sketch": "pipeline.generators.sketch.engine",
-}
-_KEYS = {
-    "audiocraft": "pipeline.generators.audiocraft.manifest_keys",
-    "diffusers": "pipeline.generators.diffusers.manifest_keys",
-}
-"""Modules in which built-in engines declare keys of the manifest."""
+_BUILT_IN = ("audiocraft", "diffusers", "sketch")
+_WITH_KEYS = ("audiocraft", "diffusers")
+"""Built-in engines that declare keys of the manifest."""
 _Plugin = TypeVar("_Plugin")
 
 
 def engine_keys() -> Mapping[str, EngineKeys]:
     """The manifest keys of the built-in engines, by the engine's name."""
-    return {name: import_module(module).KEYS for name, module in _KEYS.items()}
+    return {name: import_module(f"pipeline.generators.{name}.manifest_keys").KEYS for name in _WITH_KEYS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +76,8 @@ class Plugins(Generic[_Plugin]):
         return found
 
 
-_ENGINES: Plugins[Engine] = Plugins("engine", _BUILT_IN, Engine, "docs/architecture.md")
+_MODULES = {name: f"pipeline.generators.{name}.engine" for name in _BUILT_IN}
+_ENGINES: Plugins[Engine] = Plugins("engine", _MODULES, Engine, "docs/architecture.md")
 
 engine_names = _ENGINES.names
 find_engine = cache(_ENGINES.find)

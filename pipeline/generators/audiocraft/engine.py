@@ -17,8 +17,6 @@ from pipeline.generators.torch_engine import TorchEngine
 from pipeline.manifest.spec import AssetSpec
 from pipeline.recipe import Recipe
 
-VERSION = "1"
-
 
 class AudioCraftEngine(AudioCraftModels, TorchEngine[Model]):
     """MusicGen, AudioGen and MAGNeT through the `audiocraft` package."""
@@ -29,7 +27,7 @@ class AudioCraftEngine(AudioCraftModels, TorchEngine[Model]):
         "engine audiocraft is not installed (no {}); run: make setup-audiocraft, or see docs/audiocraft.md"
     )
     store = STORE
-    version = VERSION
+    version = "1"
 
     def requirements(self, asset: AssetSpec) -> Requirements:
         """What making ``asset`` would take, from tables and local folders; weights need not be here."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from pipeline.generators.audiocraft.model_store import STORE, StoredModel
-from pipeline.generators.audiocraft.models import LICENSE, MBD, PUBLISHED, Model
+from pipeline.generators.audiocraft.models import BY_ID, LICENSE, MBD, PUBLISHED, Model
 from pipeline.generators.protocol import Diagnostic, ModelList
 
 
@@ -19,8 +19,7 @@ class AudioCraftModels:
         stored, faults = STORE.all_stored()
         by_name = {model.id: model for model in stored}
         rows = [_row(model, by_name.get(model.id)) for model in PUBLISHED]
-        published = {model.id for model in PUBLISHED}
-        rows += [_row(local.model, local) for local in stored if local.model and local.id not in published]
+        rows += [_row(local.model, local) for local in stored if local.model and local.id not in BY_ID]
         decoder = _decoder_row(by_name.get(MBD))
         where = f"{LICENSE}  {_revision(decoder)}  {_state(decoder)}"
         decoder_line = f"{MBD:<40} decodes mono MusicGen (decoder: mbd)  {where}"

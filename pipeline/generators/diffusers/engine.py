@@ -28,8 +28,6 @@ from pipeline.generators.torch_engine import TorchEngine
 from pipeline.manifest.spec import AssetSpec
 from pipeline.recipe import Recipe
 
-VERSION = "1"
-"""Rises when the same recipe would give other samples."""
 _OPERATIONS_A_SECOND = {"cuda": 5e13, "mps": 1.5e12, "cpu": 2e11}
 """What a transformer of billions of weights achieves; on CUDA by the published times of Stable Audio 3."""
 _DECODING = {"cuda": 0.002, "mps": 0.02, "cpu": 0.05}
@@ -47,7 +45,7 @@ class DiffusersEngine(TorchEngine[Model]):
     packages = ("torch", "diffusers", "transformers", "safetensors", "torchsde")
     not_installed = "engine diffusers is not installed (no {}); see docs/diffusers.md"
     store = STORE
-    version = VERSION
+    version = "1"
 
     def requirements(self, asset: AssetSpec) -> Requirements:
         """See `Engine.requirements`: from tables and local folders; weights need not be installed."""

@@ -58,11 +58,12 @@ def test_no_more_than_the_bound_is_underway_and_all_come_back_in_order() -> None
     back = []
     for number in range(10):
         back += list(codecs.put(number, torch.tensor([number]), lambda codes: codes * 2))
-        assert len(codecs) <= 3
+        assert len(codecs._in_flight) <= 3
+        assert not codecs._waiting
     assert [item for item, _ in back] == list(range(7))
     back += list(codecs.drain())
     assert [(item, int(audio)) for item, audio in back] == [(n, 2 * n) for n in range(10)]  # type: ignore[arg-type]
-    assert len(codecs) == 0
+    assert not codecs._in_flight
 
 
 def test_what_is_done_is_given_back_without_waiting() -> None:
