@@ -195,7 +195,8 @@ class _TakeMaker:
 
     def _finish(self, digest: str, outcome: _UsableTake | str) -> None:
         order = self._pending.pop(digest)
-        took, self._last = time.monotonic() - self._last, time.monotonic()
+        now = time.monotonic()
+        took, self._last = now - self._last, now
         self.end(order.recipe)
         in_use = {ref.sha256 for other in list(self._pending.values()) for ref in other.inputs}
         for ref in order.inputs:
