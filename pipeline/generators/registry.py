@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pipeline.manifest.structure import EngineKeys
 
-_BUILT_IN = ("audiocraft", "diffusers", "sketch")
+_BUILT_IN = {name: f"pipeline.generators.{name}.engine" for name in ("audiocraft", "diffusers", "sketch")}
 _WITH_KEYS = ("audiocraft", "diffusers")
 """Built-in engines that declare keys of the manifest."""
 _Plugin = TypeVar("_Plugin")
@@ -76,8 +76,7 @@ class Plugins(Generic[_Plugin]):
         return found
 
 
-_MODULES = {name: f"pipeline.generators.{name}.engine" for name in _BUILT_IN}
-_ENGINES: Plugins[Engine] = Plugins("engine", _MODULES, Engine, "docs/architecture.md")
+_ENGINES: Plugins[Engine] = Plugins("engine", _BUILT_IN, Engine, "docs/architecture.md")
 
 engine_names = _ENGINES.names
 find_engine = cache(_ENGINES.find)
