@@ -222,10 +222,11 @@ def mixed(
     by_length = sorted(range(count), key=lambda index: lengths[index])
     few = by_length[-GOAL_SLOTS:] if usual_backend(device) == "sdpa" else by_length[:GOAL_SLOTS]
     list(decoder.run(Queue((index, rows[index].length + models.DELAY) for index in few), rows.__getitem__))
-    before, wasted, whole = decoder.steps_taken, decoder.wasted, models.Clock()
+    before, whole = decoder.steps_taken, models.Clock()
     whole.time(lambda: list(decoder.run(queue, rows.__getitem__)))
     steps = decoder.steps_taken - before
     audio = sum(lengths) / models.FRAME_RATE
+    useful = sum(length + models.DELAY - 1 for length in lengths)
     positions = models.average_positions(lengths, GOAL_SLOTS)
     single = models.Clock()
     with models.stock_step_at(lm, 1, round(statistics.mean(positions))) as step:
@@ -257,7 +258,7 @@ def mixed(
         "fraction_of_matmul_rate": round(work / step_s / roof["matmul_flops"], 3) if roof else None,
         "step_ms": round(1e3 * step_s, 3),
         "step_over_roof": round(step_s / roof_seconds(numbers, positions, roof), 2) if roof else None,
-        "wasted_row_steps": round((decoder.wasted - wasted) / (steps * GOAL_SLOTS), 4),
+        "wasted_row_steps": round(1 - useful / (steps * GOAL_SLOTS), 4),
         "graphs_refused": getattr(decoder._graphs, "refused", None),
     }
 

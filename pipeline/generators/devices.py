@@ -8,12 +8,11 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 from pipeline.cpus import usable_cpus
-from pipeline.errors import MachineError
 
 _PROBE = """
 import json, torch
@@ -37,22 +36,6 @@ def torch_devices() -> Mapping[str, str]:
     if found["cuda"]:
         return {f"cuda:{index}": name for index, name in enumerate(found["cuda"])}
     return {"mps": processor_name()} if found["mps"] else alone
-
-
-class TorchEngine:
-    """What all engines on torch say of devices."""
-
-    name: str
-    device_kinds = ("cuda", "mps", "cpu")
-
-    def devices(self) -> Sequence[str]:
-        """Every CUDA device; else MPS; else the CPU, once, since torch uses all its cores."""
-        return tuple(torch_devices())
-
-    def check_device(self, device: str) -> None:
-        """Raises `MachineError` for a device of another kind."""
-        if kind_of(device) not in self.device_kinds:
-            raise MachineError(f"engine {self.name!r} has no device {device!r}; use cuda, mps or cpu")
 
 
 def kind_of(device: str) -> str:

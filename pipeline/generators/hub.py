@@ -36,12 +36,12 @@ def find_commit(store: FolderStore[M], name: str, repository: str, asked: str | 
 
     The first fetch on a machine pins it, for later plans too.
     """
-    revision = asked or store.published_commit(name) or store.pinned_commit(name)
-    if asked and not (store.published_commit(name) or store.pinned_commit(name)):
-        store.pin_commit(name, asked)
+    usual = store.commit_of(name)
+    revision = asked or usual
     if revision is None:
         with _translate_hub_errors(repository):
             revision = str(_hub().model_info(repository).sha)
+    if usual is None:
         store.pin_commit(name, revision)
     return revision
 

@@ -19,9 +19,10 @@ import re
 import shutil
 import tempfile
 import unicodedata
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -108,20 +109,12 @@ def local_id(folder: Path) -> str:
     return f"local/{safe or 'checkpoint'}"
 
 
-@dataclass(frozen=True, slots=True)
-class StoredModel(Generic[M]):
-    """A model in a store."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredModel(InstalledModel, Generic[M]):
+    """A model in a store, with its description."""
 
-    folder: Path
     model: M | None
     """None for a helper: a text encoder or a codec of its own."""
-    name: str
-    revision: str
-    files: Mapping[str, str]
-    """SHA-256 of each file of the folder, by its path with ``/``."""
-    sources: Mapping[str, str]
-    """SHA-256 of each file that it was converted from."""
-    size: int
 
     @property
     def checkpoint_sha256(self) -> str:
@@ -136,12 +129,6 @@ class StoredModel(Generic[M]):
             "revision": self.revision,
             "license": license,
         }
-
-    def installed(self, fault: str | None = None) -> InstalledModel:
-        """The model as `cuesmith models` shows it."""
-        return InstalledModel(
-            self.name, self.revision, self.folder, self.size, self.files, self.sources, fault
-        )
 
 
 def is_commit(revision: str) -> bool:
@@ -166,6 +153,8 @@ class FolderStore(Generic[M]):
     """The commit that the engine's table has for a model; None if it has none."""
     subfolder: str = ""
     """The engine's own folder below `root`."""
+    full_id: Callable[[str], str] = str
+    """The id of the model that a person calls by a name."""
 
     def root(self) -> Path:
         """The folder of the engine's models."""
@@ -213,19 +202,12 @@ class FolderStore(Generic[M]):
                 self.write_record(target, name, revision, write(target, revision), sources)
         return self.require(name, revision)
 
-    def add_local(self, mark: str, name: str, add: Callable[[], str]) -> StoredModel[M]:
-        """The model of a local folder with the fingerprint ``mark``; ``add`` stores it and returns its revision."""
-        seen = self.root() / "seen" / f"{mark}.json"
-        try:
-            revision = str(read_json(seen)["revision"])
-        except (OSError, ValueError, KeyError):
-            revision = ""
-        stored = self.find(name, revision) if revision else None
-        if stored is None:
-            revision = add()
-            write_json(seen, {"revision": revision})
-            stored = self.require(name, revision)
-        return stored
+    def add_local(self, folder: Path, name: str, add: Callable[[Path, str], str]) -> StoredModel[M]:
+        """The model of a local ``folder``, known by its `fingerprint`.
+
+        The first time, ``add`` stores it as ``name`` and returns its revision.
+        """
+        return added_local(self, folder, fingerprint(folder), name, add)
 
     def all_stored(self) -> tuple[list[StoredModel[M]], list[MachineError]]:
         """Every model in the store, by name, and the errors of unreadable ones."""
@@ -257,21 +239,22 @@ class FolderStore(Generic[M]):
                     f"{stored.folder} and {self._fetch_again(stored)}"
                 )
 
-    def verify_all(self, ids: Collection[str]) -> tuple[list[InstalledModel], list[str]]:
-        """Hash the files of the models ``ids``, or of all; also which models cannot be read.
+    def verify_all(self, names: Collection[str]) -> tuple[list[StoredModel[M]], list[str]]:
+        """Hash the files of the models ``names``, or of all; also which models cannot be read.
 
-        Raises `UsageError` for an id that is not installed.
+        Raises `UsageError` for a name that is not installed.
         """
+        ids = {self.full_id(name) for name in names}
         stored, faults = self.all_stored()
-        chosen = [model for model in stored if not ids or model.name in ids]
-        unknown = sorted(set(ids) - {model.name for model in chosen})
+        chosen = [model for model in stored if not ids or model.id in ids]
+        unknown = sorted(ids - {model.id for model in chosen})
         if unknown:
             list_command = self.fetch_command.replace(" fetch", " list")
             raise UsageError(
                 f"{unknown[0]} is not installed; to list models: {list_command}; to download one: "
                 f"{self.fetch_command}"
             )
-        checked = [model.installed(self._fault(model)) for model in chosen]
+        checked = [replace(model, fault=self._fault(model)) for model in chosen]
         return checked, [] if ids else [str(fault) for fault in faults]
 
     @contextmanager
@@ -309,6 +292,10 @@ class FolderStore(Generic[M]):
         }
         (folder / "model.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
 
+    def commit_of(self, name: str) -> str | None:
+        """The commit that a build takes ``name`` from: that of the engine's table, else that of the first fetch."""
+        return self.published_commit(name) or self.pinned_commit(name)
+
     def pinned_commit(self, name: str) -> str | None:
         """The commit at which ``name`` was fetched on this machine."""
         try:
@@ -330,12 +317,11 @@ class FolderStore(Generic[M]):
     def _fetch_again(self, stored: StoredModel[M]) -> str:
         if stored.revision.startswith(LOCAL):
             return "build again from the folder that it was converted from"
-        return f"run {self._fetch_of(stored.name, stored.revision)}"
+        return f"run {self._fetch_of(stored.id, stored.revision)}"
 
     def _fetch_of(self, name: str, revision: str) -> str:
         """The command that fetches ``name`` at ``revision``."""
-        usual = self.published_commit(name) or self.pinned_commit(name)
-        at = f"@{revision}" if is_commit(revision) and revision != usual else ""
+        at = f"@{revision}" if is_commit(revision) and revision != self.commit_of(name) else ""
         return f"{self.fetch_command} {name}{at}"
 
     def _read(self, folder: Path) -> StoredModel[M]:
@@ -348,13 +334,45 @@ class FolderStore(Generic[M]):
                 )
             described = record["model"]
             model = None if described is None else self.from_json(described)
-            names = ("name", "revision", "files", "sources", "size")
-            return StoredModel(folder, model, *(record[name] for name in names))
+            facts = (record[name] for name in ("size", "files", "sources"))
+            return StoredModel(record["name"], record["revision"], folder, *facts, model=model)
         except (ValueError, LookupError, TypeError) as error:
             raise MachineError(
                 f"{folder / 'model.json'}: not a readable record of a model; remove {folder}, then fetch the model "
                 "again, or build again from its own folder"
             ) from error
+
+
+@cache
+def added_local(
+    store: FolderStore[M], folder: Path, mark: str, name: str, add: Callable[[Path, str], str]
+) -> StoredModel[M]:
+    """See `FolderStore.add_local`; every asset of a manifest may ask for the same model."""
+    seen = store.root() / "seen" / f"{mark}.json"
+    try:
+        revision = str(read_json(seen)["revision"])
+    except (OSError, ValueError, KeyError):
+        revision = ""
+    stored = store.find(name, revision) if revision else None
+    if stored is None:
+        revision = add(folder, name)
+        write_json(seen, {"revision": revision})
+        stored = store.require(name, revision)
+    return stored
+
+
+class StoredModels(Generic[M]):
+    """What every `ModelStore` does with its `FolderStore`."""
+
+    store: FolderStore[M]
+
+    def models_folder(self) -> Path:
+        """See `ModelStore.models_folder`."""
+        return self.store.root()
+
+    def verify_models(self, names: Collection[str] = ()) -> tuple[Sequence[InstalledModel], Sequence[str]]:
+        """See `ModelStore.verify_models`."""
+        return self.store.verify_all(names)
 
 
 def read_json(path: Path) -> Any:

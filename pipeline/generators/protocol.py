@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from pipeline.audio import Clip, Loop
 
 
+UNFETCHED = "unfetched"
+"""The revision of a published model whose commit is not known before it is fetched."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
     """The facts about a model that a person needs before they ship its output."""
@@ -276,7 +280,7 @@ class InstalledModel:
     size: int
     """Bytes of its files."""
     files: Mapping[str, str]
-    """SHA-256 of each file, by its path below ``folder``."""
+    """SHA-256 of each file, by its path below ``folder``, with ``/``."""
     sources: Mapping[str, str]
     """SHA-256 of each file that it was converted from."""
     fault: str | None = None

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import importlib
 import shutil
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import MachineError, UsageError
-from pipeline.generators.model_store import FolderStore, StoredModel, sha256_of
+from pipeline.generators.model_store import FolderStore, StoredModel, StoredModels, sha256_of
 from pipeline.generators.protocol import InstalledModel, ModelList
 
 
-class PublishedModel:
+class PublishedModel(StoredModels[dict[str, Any]]):
     """A `ModelStore` of one model. A subclass gives the facts."""
 
     kind: str
@@ -39,7 +39,7 @@ class PublishedModel:
     """The extra that installs the packages."""
 
     @cached_property
-    def store(self) -> FolderStore[dict[str, Any]]:
+    def store(self) -> FolderStore[dict[str, Any]]:  # type: ignore[override]
         """Where the model is installed."""
         fetch = f"cuesmith models fetch --engine {self.name}"
         return FolderStore(dict, dict, fetch, {self.model: self.revision}.get, self.name)
@@ -61,10 +61,6 @@ class PublishedModel:
         """Raise `MachineError` with the first that is missing."""
         for lack in self.missing():
             raise MachineError(lack)
-
-    def models_folder(self) -> Path:
-        """See `ModelStore.models_folder`."""
-        return self.store.root()
 
     def list_models(self) -> ModelList:
         """See `ModelStore.list_models`."""
@@ -98,7 +94,7 @@ class PublishedModel:
             hub.download(folder, self.model, self.revision, files, progress)
             return self.install(folder, [file.rfilename for file in files], progress)
 
-        return [hub.fetch(self.store, self.model, self.revision, progress, bring).installed()]
+        return [hub.fetch(self.store, self.model, self.revision, progress, bring)]
 
     def install(
         self, folder: Path, files: Sequence[str], progress: Callable[[str], None]
@@ -111,10 +107,6 @@ class PublishedModel:
                 shutil.move(folder / file, target / file)
 
         return self.store.add(self.model, self.revision, sources, write)
-
-    def verify_models(self, names: Collection[str] = ()) -> tuple[Sequence[InstalledModel], Sequence[str]]:
-        """See `ModelStore.verify_models`."""
-        return self.store.verify_all(set(names))
 
     def _missing_packages(self, packages: Iterable[str]) -> Iterator[str]:
         for package in packages:

@@ -12,26 +12,19 @@ from pipeline.errors import MachineError, UsageError
 from pipeline.generators.protocol import Engine
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoints
+
     from pipeline.manifest.structure import EngineKeys
 
-_BUILT_IN = {
-    "audiocraft": "pipeline.generators.audiocraft.engine",
-    "diffusers": "pipeline.generators.diffusers.engine",
-    "sketch": "pipeline.generators.sketch.engine",
-}
-_KEYS = {
-    "audiocraft": "pipeline.generators.audiocraft.manifest_keys",
-    "diffusers": "pipeline.generators.diffusers.manifest_keys",
-}
-"""Modules in which built-in engines declare keys of the manifest."""
-_PLUGINS = "pipeline.generators.plugins"
-
+_BUILT_IN = {name: f"pipeline.generators.{name}.engine" for name in ("audiocraft", "diffusers", "sketch")}
+_WITH_KEYS = ("audiocraft", "diffusers")
+"""Built-in engines that declare keys of the manifest."""
 _Plugin = TypeVar("_Plugin")
 
 
 def engine_keys() -> Mapping[str, EngineKeys]:
     """The manifest keys of the built-in engines, by the engine's name."""
-    return {name: import_module(module).KEYS for name, module in _KEYS.items()}
+    return {name: import_module(f"pipeline.generators.{name}.manifest_keys").KEYS for name in _WITH_KEYS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +40,9 @@ class Plugins(Generic[_Plugin]):
     page: str
     """Handbook page about it."""
 
-    @property
-    def _group(self) -> str:
-        return f"cuesmith.{self.word}s"
-
     def names(self) -> tuple[str, ...]:
         """Names of every installed one, sorted."""
-        return tuple(sorted({*self.built_in, *import_module(_PLUGINS).names(self._group)}))
+        return tuple(sorted({*self.built_in, *self._entry_points().names}))
 
     def find(self, name: str) -> _Plugin:
         """The object ``name``; only its light part is imported.
@@ -64,7 +53,7 @@ class Plugins(Generic[_Plugin]):
             if name in self.built_in:
                 found = getattr(import_module(self.built_in[name]), self.word.upper())
             else:
-                found = import_module(_PLUGINS).load(name, self._group)
+                found = self._entry_points()[name].load()
         except ImportError as error:
             raise MachineError(
                 f"{self.word} {name!r} cannot be imported: {error}; reinstall its package"
@@ -80,6 +69,11 @@ class Plugins(Generic[_Plugin]):
                 f"see {self.page}"
             )
         return cast(_Plugin, found)
+
+    def _entry_points(self) -> EntryPoints:
+        # Imported here, since it takes longer than a whole plan with built-in engines.
+        found: EntryPoints = import_module("importlib.metadata").entry_points(group=f"cuesmith.{self.word}s")
+        return found
 
 
 _ENGINES: Plugins[Engine] = Plugins("engine", _BUILT_IN, Engine, "docs/architecture.md")

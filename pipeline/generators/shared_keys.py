@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from pipeline.manifest.spec import AudioInput
 from pipeline.manifest.structure import AnyReader, Key
 from pipeline.manifest.values import AUDIO_FILE, FLAG
+
+
+@dataclass(frozen=True, slots=True)
+class FileKeys:
+    """The value of a key with an audio file and how to use it."""
+
+    file: AudioInput
+    settings: Mapping[str, Any]
+    """How to use it, as a recipe has it."""
 
 
 def take_key(

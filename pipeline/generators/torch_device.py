@@ -42,6 +42,14 @@ def checked_device(device: str) -> str:
     return device
 
 
+def device_versions(device: str) -> dict[str, str]:
+    """What decides a take's bits on ``device`` besides packages."""
+    if device.startswith("cuda"):
+        return {"cuda": str(torch.version.cuda), "gpu": torch.cuda.get_device_name(torch.device(device))}
+    # The number of threads decides the order of sums in a product.
+    return {"threads": str(torch.get_num_threads())}
+
+
 def is_out_of_memory(error: BaseException | None) -> bool:
     """Whether ``error`` or one of its causes says that memory ran out.
 
@@ -54,6 +62,19 @@ def is_out_of_memory(error: BaseException | None) -> bool:
             return True
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return False
+
+
+def none_if_full(work: Callable[[], _T]) -> _T | None:
+    """The result of ``work``; None if memory ran out.
+
+    Then nothing holds the tensors of the attempt: in an except block the traceback would.
+    """
+    try:
+        return work()
+    except (RuntimeError, MemoryError) as error:
+        if is_out_of_memory(error):
+            return None
+        raise
 
 
 def out_of_memory_error() -> GenerationError:

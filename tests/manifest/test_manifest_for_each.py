@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from manifest_texts import Complain, Load, write_sound
 
-from pipeline.generators.audiocraft.manifest_keys import StyleKeys, keys_of
+from pipeline.generators.audiocraft.manifest_keys import keys_of
+from pipeline.generators.shared_keys import FileKeys
 from pipeline.manifest.names import compile_template
 
 
@@ -96,8 +97,10 @@ def test_a_style_is_a_file_or_a_file_and_how_it_is_heard(loaded: Load, folder: P
     style = keys_of(day).style
     assert style is not None
     assert style.file.sha256 == hashlib.sha256(data).hexdigest()
-    assert style == StyleKeys(style.file, at=None, excerpt=3.0, codebooks=3, text=5.0)
-    assert keys_of(other).style == StyleKeys(style.file, at=90.0, excerpt=4.5, codebooks=1, text=2.0)
+    usual = {"style_excerpt_s": 3.0, "style_codebooks": 3, "cfg_text": 5.0}
+    asked = {"style_at_s": 90.0, "style_excerpt_s": 4.5, "style_codebooks": 1, "cfg_text": 2.0}
+    assert style == FileKeys(style.file, usual)
+    assert keys_of(other).style == FileKeys(style.file, asked)
 
 
 def test_what_is_wrong_with_one_combination_is_said_once(complaints: Complain) -> None:

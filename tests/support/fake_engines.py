@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
 
 import toy_engine
 
-from pipeline.generators import Engine, Requirements, find_engine, plugins
+from pipeline.generators import Engine, Requirements, find_engine, registry
 from pipeline.manifest.spec import AssetSpec
 
 
@@ -26,22 +26,30 @@ class FakeEngine(toy_engine.ToyEngine):
         return replace(stated, model=replace(stated.model, **self.facts))
 
 
+@dataclass(frozen=True)
+class _EntryPoint:
+    engine: Engine
+
+    def load(self) -> Engine:
+        return self.engine
+
+
+class _EntryPoints(dict[str, Any]):
+    names = property(dict.keys)
+
+
 @contextmanager
 def installed(*engines: Engine) -> Iterator[Mapping[str, Engine]]:
     """``engines`` can be found by name, beside those that are really installed."""
     by_name = {engine.name: engine for engine in engines}
-    real_load, real_names = plugins.load, plugins.names
+    real = registry.Plugins._entry_points
 
-    def load(name: str, group: str) -> object:
-        return by_name[name] if name in by_name and group == "cuesmith.engines" else real_load(name, group)
-
-    def names(group: str) -> tuple[str, ...]:
-        return (*real_names(group), *(by_name if group == "cuesmith.engines" else ()))
+    def entry_points(plugins: registry.Plugins[Any]) -> _EntryPoints:
+        fakes = by_name if plugins.word == "engine" else {}
+        found = {entry.name: entry for entry in real(plugins)}
+        return _EntryPoints(found | {name: _EntryPoint(engine) for name, engine in fakes.items()})
 
     find_engine.cache_clear()
-    with (
-        patch.object(plugins, "load", load),
-        patch.object(plugins, "names", names),
-    ):
+    with patch.object(registry.Plugins, "_entry_points", entry_points):
         yield by_name
     find_engine.cache_clear()

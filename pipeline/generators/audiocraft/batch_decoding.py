@@ -9,19 +9,19 @@ run unchanged; only its draws are replaced by the rows' own.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 
-from pipeline.errors import GenerationError
 from pipeline.generators.audiocraft.audiocraft_modules import replaced, transformer, utils
-from pipeline.generators.audiocraft.conditions import Tensors, stack_conditions, text_lengths, text_mask
+from pipeline.generators.audiocraft.conditions import Tensors, stack_conditions, text_mask
 from pipeline.generators.audiocraft.decoding.sampling import SlotSampler
 from pipeline.generators.audiocraft.loading import Loaded
-from pipeline.generators.audiocraft.memory import halving_rows
 from pipeline.generators.audiocraft.rows import UNKNOWN, Row, RowTokens
 from pipeline.generators.audiocraft.sampling import exponential_noise, noise_keys
 from pipeline.generators.audiocraft.takes import Take, nan_error
+from pipeline.generators.torch_device import free_memory, none_if_full, out_of_memory_error
 
 MAGNET_STEPS = (20, 10, 10, 10)
 MAGNET_CFG_MIN = 1.0
@@ -84,14 +84,14 @@ def decode_all(loaded: Loaded, takes: Sequence[Take], slots: int) -> Iterator[tu
     pending = list(takes)
     while pending:
         batch = _next_batch(loaded, pending, slots)
-        try:
-            codes, slots = halving_rows(
-                lambda part, rows: decode(loaded, [take.row for take in part], rows), batch, slots
-            )
-        except GenerationError as error:
-            codes = [None] * len(batch)
-            for take in batch:
-                take.error = error
+        codes = none_if_full(partial(decode, loaded, [take.row for take in batch], slots))
+        if codes is None:
+            free_memory()
+            if slots > 1:
+                slots //= 2
+                continue
+            codes = [None]
+            batch[0].error = out_of_memory_error()
         for take, row_codes in zip(batch, codes, strict=True):
             if row_codes is not None:
                 take.advance(row_codes)
@@ -127,8 +127,8 @@ def decode(loaded: Loaded, rows: Sequence[Row], slots: int) -> list[torch.Tensor
     transformer.set_efficient_attention_backend("xformers" if is_magnet else "torch")
     batch = [*rows, *[rows[0]] * (slots - len(rows))]
     conditions = [row.condition for row in batch]
-    tensors, mask = stack_conditions(conditions), text_lengths(conditions, generator.device)
-    with text_mask(generator.lm, *mask), generator.autocast:
+    tensors = stack_conditions(conditions)
+    with text_mask(generator, conditions), generator.autocast:
         codes, is_valid = (_magnet_codes if is_magnet else _stepped_codes)(generator, batch, tensors)
     return [one if valid else None for _, one, valid in zip(rows, codes, is_valid.tolist(), strict=False)]
 

@@ -12,9 +12,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from functools import cache
-from importlib.util import find_spec
+from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.errors import MachineError
@@ -23,13 +21,11 @@ from pipeline.generators.audiocraft.models import HELPERS, MBD, MERT, Model
 from pipeline.generators.model_store import (
     StoreNotReady,
     existing_folder,
-    fingerprint,
     folder_of,
     local_id,
     looks_like_path,
     read_json,
 )
-from pipeline.recipe import Recipe
 
 _PROJECT = Path(__file__).resolve().parents[3]
 
@@ -56,13 +52,7 @@ def read_part(folder: Path) -> StoredModel:
 
     Raises `MachineError` with what is wrong with it.
     """
-    return _stored_folder(folder, fingerprint(folder))
-
-
-@cache
-def _stored_folder(folder: Path, mark: str) -> StoredModel:
-    model_id = local_id(folder)
-    return STORE.add_local(mark, model_id, lambda: _convert(folder, model_id))
+    return STORE.add_local(folder, local_id(folder), _convert)
 
 
 def _convert(folder: Path, model_id: str) -> str:
@@ -102,7 +92,7 @@ def decoder_weights_for(model: str, start: str = "") -> str:
         folder = folder_of(model, start) / MBD_FOLDER
         if (folder / MBD_FILE).is_file():
             stored = read_part(folder)
-            return f"{stored.name}@{stored.revision}"
+            return f"{stored.id}@{stored.revision}"
     return f"{MBD}@{HELPERS[MBD][1]}"
 
 
@@ -116,26 +106,6 @@ def split_weights(weights: str) -> tuple[str, str]:
     return name, revision
 
 
-NOT_INSTALLED = (
-    "engine audiocraft is not installed (no {}); run: make setup-audiocraft, or see docs/audiocraft.md"
-)
-
-
-def missing(recipes: Sequence[Recipe]) -> Iterator[str]:
-    """What ``recipes`` need and this machine lacks, each with its remedy."""
-    for package in ("torch", "audiocraft"):
-        if find_spec(package) is None:
-            yield NOT_INSTALLED.format(package)
-            break
-    models = {(recipe.model, recipe.revision) for recipe in recipes}
-    decoders = {str(recipe.settings.get("decoder_weights") or "") for recipe in recipes}
-    for key in [*sorted(models), *map(split_weights, sorted(decoders - {""}))]:
-        try:
-            yield from _missing_parts(STORE.require(*key))
-        except MachineError as error:
-            yield str(error)
-
-
 def helpers_of(stored: StoredModel) -> list[str]:
     """Text encoders and codecs that a checkpoint's configuration names and that are not in its folder."""
     lm, codec = (read_json(stored.folder / f"{part}.json") for part in ("lm", "codec"))
@@ -146,7 +116,7 @@ def helpers_of(stored: StoredModel) -> list[str]:
     return sorted({name for name in helpers if not (stored.folder / name.rpartition("/")[2]).is_dir()})
 
 
-def _missing_parts(stored: StoredModel) -> Iterator[str]:
+def missing_parts(stored: StoredModel) -> Iterator[str]:
     """The models that a stored one needs and that are neither in its folder nor in the model store."""
     try:
         helpers = helpers_of(stored)
@@ -154,4 +124,4 @@ def _missing_parts(stored: StoredModel) -> Iterator[str]:
         return  # loading the model reports what is wrong
     for name in helpers:
         if find_helper(name) is None:
-            yield f"{stored.name} needs {name}, which is not installed; run: cuesmith models fetch {name}"
+            yield f"{stored.id} needs {name}, which is not installed; run: cuesmith models fetch {name}"

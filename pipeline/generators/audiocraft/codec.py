@@ -124,10 +124,6 @@ class CodecQueue(Generic[Item]):
         self._in_flight: deque[tuple[Item, HostCopy]] = deque()
         self._waiting: list[tuple[Item, torch.Tensor, Decode]] = []
 
-    def __len__(self) -> int:
-        """Items that were added and not yet returned."""
-        return len(self._in_flight) + len(self._waiting)
-
     def put(self, item: Item, codes: torch.Tensor, decode: Decode) -> Iterator[tuple[Item, Decoded]]:
         """Start ``decode`` of ``codes`` [codebooks, frames]; yield items that have ended."""
         started = self._launch(codes, decode)

@@ -4,13 +4,13 @@ Each row is conditioned alone: there is no padding, and no neighbour can change 
 condition and, for classifier-free guidance, the null condition; between them, for double guidance, the style alone.
 
 AudioCraft zeroes the embeddings of padding and attends to them all the same, so a longer neighbour's prompt would
-change a shorter one's take. With a mask set, a row sees its own text alone; without one AudioCraft's own layer answers.
+change a shorter one's take. In a `text_mask` a row sees its own text alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,28 +18,25 @@ import torch
 from torch import nn
 
 from pipeline.generators.audiocraft import style
-from pipeline.generators.audiocraft.audiocraft_modules import conditioners
+from pipeline.generators.audiocraft.audiocraft_modules import conditioners, replaced
 
 BUCKET = 32
 """Text is padded to a multiple of this, so that only a row's own prompt decides its shape."""
 
 
-class MaskedCrossAttention(nn.Module):
-    """Wraps a `StreamingMultiheadAttention` of AudioCraft that does cross-attention."""
+class _MaskedCrossAttention(nn.Module):
+    """Replaces a `StreamingMultiheadAttention` of AudioCraft that does cross-attention."""
 
-    def __init__(self, original: Any) -> None:
+    def __init__(self, original: Any, allowed: torch.Tensor) -> None:
+        """``allowed`` [rows, 1, 1, text] is True where a row may attend."""
         super().__init__()
         self.original = original
-        self.allowed: torch.Tensor | None = None
-        """[rows, 1, 1, text] True where a row may attend; None: AudioCraft's own attention."""
+        self.allowed = allowed
 
     def forward(
         self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, need_weights: bool = False
     ) -> tuple[torch.Tensor, None]:
         """Attend from ``query`` [rows, time, dim] to ``key`` [rows, text, dim]."""
-        if self.allowed is None:
-            output: tuple[torch.Tensor, None] = self.original(query, key, value, need_weights=need_weights)
-            return output
         layer = self.original
         weight, bias, out = projections(layer)
         weights = weight.chunk(3)
@@ -63,27 +60,18 @@ def projections(attention: Any) -> tuple[torch.Tensor, torch.Tensor | None, Any]
     return module.in_proj_weight, module.in_proj_bias, module.out_proj
 
 
-def add_text_masks(lm: Any) -> None:
-    """Wrap every cross-attention of ``lm``; no mask is set yet."""
-    for layer in lm.transformer.layers:
-        if layer.cross_attention is not None:
-            layer.cross_attention = MaskedCrossAttention(layer.cross_attention)
-
-
 @contextmanager
-def text_mask(lm: Any, lengths: torch.Tensor | None, padded: int) -> Iterator[None]:
-    """A context in which row i of ``lm``'s batch attends to the first ``lengths[i]`` of ``padded`` text positions."""
-    layers = [m for m in lm.modules() if isinstance(m, MaskedCrossAttention)]
-    allowed = None
-    if lengths is not None:
-        allowed = (torch.arange(padded, device=lengths.device) < lengths[:, None])[:, None, None, :]
-    for layer in layers:
-        layer.allowed = allowed
-    try:
+def text_mask(generator: Any, conditions: Sequence[Condition]) -> Iterator[None]:
+    """A context in which each row of the batch of `stack_conditions` attends to its own text alone."""
+    places = torch.arange(padded_length(conditions[0].text), device=generator.device)
+    lengths = [one.text for one in conditions] * conditions[0].branches
+    allowed = places < torch.tensor(lengths, device=generator.device)[:, None, None, None]
+    with ExitStack() as replacements:
+        for layer in generator.lm.transformer.layers:
+            if layer.cross_attention is not None:
+                masked = _MaskedCrossAttention(layer.cross_attention, allowed)
+                replacements.enter_context(replaced(layer, "cross_attention", masked))
         yield
-    finally:
-        for layer in layers:
-            layer.allowed = None
 
 
 def padded_length(length: int) -> int:
@@ -161,16 +149,6 @@ def stack_conditions(conditions: Sequence[Condition]) -> Tensors:
         for name, padded in shape.items()
         for embeddings, masks in [zip(*(condition.tensors[name] for condition in conditions), strict=True)]
     }
-
-
-def text_lengths(conditions: Sequence[Condition], device: torch.device) -> tuple[torch.Tensor | None, int]:
-    """Text positions of each row of `stack_conditions`'s batch, and to how many they are padded."""
-    if conditions[0].text == 0:
-        return None, 0
-    lengths = torch.tensor(
-        [condition.text for condition in conditions] * conditions[0].branches, device=device
-    )
-    return lengths, padded_length(conditions[0].text)
 
 
 def _branch_by_branch(tensors: Sequence[torch.Tensor], padded: int) -> torch.Tensor:

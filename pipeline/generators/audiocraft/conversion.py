@@ -275,7 +275,7 @@ def import_folder(folder: Path, name: str) -> StoredModel:
     return convert(folder, name, None, None)
 
 
-def main(folder: str, name: str) -> int:
+def main(folder: str, name: str) -> None:
     """Convert ``folder`` under ``name``; print the revision, or the error and whether any checkpoint would
     fail in the same way."""
     try:
@@ -283,8 +283,7 @@ def main(folder: str, name: str) -> int:
     except CuesmithError as error:
         answer = {"error": str(error), "unready": isinstance(error, StoreNotReady)}
     print(json.dumps(answer))
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    main(*sys.argv[1:])

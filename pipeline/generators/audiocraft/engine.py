@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import cast
 
-from pipeline.errors import MachineError
 from pipeline.generators.audiocraft import estimates
-from pipeline.generators.audiocraft.checkpoints import NOT_INSTALLED, missing
+from pipeline.generators.audiocraft.checkpoints import missing_parts, split_weights
 from pipeline.generators.audiocraft.installed_models import AudioCraftModels
+from pipeline.generators.audiocraft.model_store import STORE, StoredModel
+from pipeline.generators.audiocraft.models import Model
 from pipeline.generators.audiocraft.requirements import requirements_of
-from pipeline.generators.devices import TorchEngine, kind_of, torch_devices
-from pipeline.generators.protocol import Estimate, Generator, Requirements
+from pipeline.generators.devices import kind_of, torch_devices
+from pipeline.generators.protocol import Estimate, Requirements
+from pipeline.generators.torch_engine import TorchEngine
 from pipeline.manifest.spec import AssetSpec
 from pipeline.recipe import Recipe
 
-VERSION = "1"
 
-
-class AudioCraftEngine(TorchEngine, AudioCraftModels):
+class AudioCraftEngine(AudioCraftModels, TorchEngine[Model]):
     """MusicGen, AudioGen and MAGNeT through the `audiocraft` package."""
 
     name = "audiocraft"
-    version = VERSION
+    packages = ("torch", "audiocraft")
+    not_installed = (
+        "engine audiocraft is not installed (no {}); run: make setup-audiocraft, or see docs/audiocraft.md"
+    )
+    store = STORE
+    version = "1"
 
     def requirements(self, asset: AssetSpec) -> Requirements:
         """What making ``asset`` would take, from tables and local folders; weights need not be here."""
@@ -55,17 +57,14 @@ class AudioCraftEngine(TorchEngine, AudioCraftModels):
         """Takes of one number of rows share a session."""
         return f"{estimates.branch_count(recipe)} rows"
 
-    def missing(self, recipes: Sequence[Recipe]) -> Iterable[str]:
-        """Packages and weights that are not on this machine, without loading or hashing any."""
-        return missing(recipes)
+    def weights_of(self, recipes: Sequence[Recipe]) -> Sequence[tuple[str, str]]:
+        """Names and revisions of checkpoints, and of the diffusion models that decode their codes."""
+        decoders = {str(recipe.settings.get("decoder_weights") or "") for recipe in recipes}
+        return [*super().weights_of(recipes), *map(split_weights, sorted(decoders - {""}))]
 
-    def open(self, device: str) -> Generator:
-        """Import torch and AudioCraft; models are loaded when recipes ask for them."""
-        self.check_device(device)
-        if importlib.util.find_spec("torch") is None:
-            raise MachineError(NOT_INSTALLED.format("torch"))
-        generator = importlib.import_module("pipeline.generators.audiocraft.generator")
-        return cast(Generator, generator.AudioCraftGenerator(device))
+    def missing_parts(self, stored: StoredModel) -> Iterable[str]:
+        """Text encoders and codecs."""
+        return missing_parts(stored)
 
 
 ENGINE = AudioCraftEngine()

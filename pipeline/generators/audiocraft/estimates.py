@@ -23,6 +23,8 @@ SLOTS_WHEN_SMALL = 8
 SMALL_WEIGHTS = 50_000_000
 
 _CODEBOOKS, _CARD = 4, 2048
+_VALUE_BYTES = 2
+"""Of a weight, a cached key or value."""
 _MAGNET_STEPS = 50
 """Passes over a whole window: 20 for the first codebook, 10 for each of the others."""
 USUAL_ROWS = {"cuda": 32, "mps": 4, "cpu": 8}
@@ -37,8 +39,6 @@ class Rates:
     """Bytes of weights and of cached keys and values read."""
     operations: float
     """Floating-point operations of products of some tens of rows."""
-    weight_bytes: int
-    cache_bytes: int
     slack: float
     """Time of a step relative to the longer of reading and multiplying, or to their sum without overlap."""
     overlap: bool
@@ -50,9 +50,9 @@ class Rates:
 
 _RATES = {
     # An H200, measured by benchmarks/decode.py; half of its product rate, of which steps need little.
-    "cuda": Rates(3.8e12, 4e14, 2, 2, 1.0, True, 3.7e-5, 0.0),
+    "cuda": Rates(3.8e12, 4e14, 1.0, True, 3.7e-5, 0.0),
     # One thread of an EPYC with AVX512-bf16, measured by benchmarks/decode.py (docs/decoding.md).
-    "cpu": Rates(4 / 0.155e-9, 3.5e11, 2, 2, 1.3, False, 1e-4, 0.27),
+    "cpu": Rates(4 / 0.155e-9, 3.5e11, 1.3, False, 1e-4, 0.27),
 }
 _RATES["mps"] = _RATES["cpu"]
 START_S = 8.0
@@ -151,7 +151,7 @@ def _past_positions(passes: Sequence[tuple[int, int]]) -> float:
 def _step_seconds(model: Model, kind: str, slots: int, branches: int) -> float:
     """Seconds of a step without reading the past. Only one branch attends to the text."""
     rates = _RATES[kind]
-    reading = parameter_count(model) * rates.weight_bytes / rates.bytes
+    reading = parameter_count(model) * _VALUE_BYTES / rates.bytes
     layers = (2 + 12 * branches) * model.dim**2 * model.layers
     work = 2 * slots * (layers + branches * _CODEBOOKS * _CARD * model.dim)
     multiplying = work / rates.operations
@@ -162,7 +162,7 @@ def _step_seconds(model: Model, kind: str, slots: int, branches: int) -> float:
 def _past_position_seconds(model: Model, kind: str, branches: int) -> float:
     """Seconds for each past position of one slot: keys and values of its rows."""
     rates = _RATES[kind]
-    return rates.slack * 2 * branches * model.dim * model.layers * rates.cache_bytes / rates.bytes
+    return rates.slack * 2 * branches * model.dim * model.layers * _VALUE_BYTES / rates.bytes
 
 
 def _magnet_seconds(model: Model, takes: int, kind: str, rows: int) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -19,26 +19,46 @@ from pipeline.generators.audiocraft.conditions import max_branches
 from pipeline.generators.audiocraft.feed import TakeFeed
 from pipeline.generators.audiocraft.import_shims import missing_packages
 from pipeline.generators.audiocraft.loading import Loaded, load
-from pipeline.generators.audiocraft.memory import (
-    lm_bytes_per_row,
-    next_or_none,
-    parameter_bytes,
-    rows_that_fit,
-)
+from pipeline.generators.audiocraft.memory import lm_bytes_per_row, parameter_bytes, rows_that_fit
 from pipeline.generators.audiocraft.models import HELPERS
 from pipeline.generators.audiocraft.rendering import Renderer, redecode_take, trim_take
 from pipeline.generators.audiocraft.takes import Conditions, Take
 from pipeline.generators.protocol import GeneratedTake, ListedRecipes, Outcome, RecipeSource, StoredTake
 from pipeline.generators.torch_device import (
     checked_device,
+    device_versions,
     free_memory,
     load_in_room,
+    none_if_full,
     out_of_memory_error,
 )
 from pipeline.recipe import Recipe
 
 _CPU_DECODING_VERSION = "2"
 """Incremented when the tokens that a CPU samples change."""
+
+
+@dataclass
+class PreparedModel:
+    """A loaded model, and how its takes are decoded."""
+
+    loaded: Loaded
+    slots: slot_decoding.SlotModel | None
+    """None: in batches."""
+    rows: int
+    """Takes at once, in each group of slots; halved when memory runs out."""
+
+    @classmethod
+    def of(cls, loaded: Loaded) -> PreparedModel:
+        """``loaded`` with its decoder, and as many rows as fit into memory."""
+        if slot_decoding.supports(loaded):
+            slots = slot_decoding.SlotModel(loaded)
+            return cls(loaded, slots, slots.slots)
+        frames = int(loaded.model.window_s * loaded.generator.frame_rate)
+        size = torch.finfo(getattr(torch, loaded.dtype)).bits // 8
+        branches = max_branches(loaded.generator)
+        row = lm_bytes_per_row(loaded.model.dim, loaded.model.layers, frames, size, branches)
+        return cls(loaded, None, rows_that_fit(loaded.device, row, parameter_bytes(loaded.generator.lm)))
 
 
 class AudioCraftGenerator:
@@ -53,9 +73,7 @@ class AudioCraftGenerator:
         """``worker`` creates the codec worker of a device."""
         self._device = checked_device(device)
         self._worker = worker(self._device)
-        self._loaded: dict[tuple[str, str], Loaded] = {}
-        self._rows: dict[tuple[str, str], int] = {}
-        self._slot_models: dict[tuple[str, str], slot_decoding.SlotModel] = {}
+        self._models: dict[tuple[str, str], PreparedModel] = {}
         self._renderer = Renderer(self._device)
         self._missing_packages = missing_packages()
 
@@ -72,12 +90,10 @@ class AudioCraftGenerator:
         first = source.next()
         if first is None:
             return
-        key = first.model, first.revision
-        loaded = self._model(*key)
-        feed = TakeFeed(first, source, partial(self._prepare, loaded, audio, {}))
-        slots = slot_decoding.supports(loaded)
-        source.use_slots(self._rows[key] * (self._slot_models[key].groups if slots else 1))
-        yield from self._in_slots(loaded, feed) if slots else self._in_batches(loaded, feed)
+        model = self._model(first.model, first.revision)
+        feed = TakeFeed(first, source, partial(self._prepare, model, audio, {}))
+        source.use_slots(model.rows * (model.slots.groups if model.slots else 1))
+        yield from self._in_slots(model, model.slots, feed) if model.slots else self._in_batches(model, feed)
 
     def redecode(self, recipe: Recipe, stored: StoredTake) -> GeneratedTake:
         """The take of ``recipe`` from the codes of one that differs in its decoder alone; see `Redecoder.redecode`."""
@@ -92,11 +108,7 @@ class AudioCraftGenerator:
         if self._device.startswith("cuda"):
             with suppress(PackageNotFoundError):
                 versions["triton"] = version("triton")
-            versions["cuda"] = str(torch.version.cuda)
-            versions["gpu"] = torch.cuda.get_device_name(torch.device(self._device))
-        else:
-            # The number of threads decides the order of sums in a product.
-            versions["threads"] = str(torch.get_num_threads())
+        versions |= device_versions(self._device)
         if self._device.startswith("cpu"):
             versions |= {"cpu_decoding": _CPU_DECODING_VERSION, "numba": version("numba")}
         return versions
@@ -107,51 +119,39 @@ class AudioCraftGenerator:
         free_memory()
 
     def _unload(self) -> None:
-        self._loaded.clear()
-        self._slot_models.clear()
+        self._models.clear()
         self._renderer.clear()
 
-    def _model(self, name: str, revision: str) -> Loaded:
+    def _model(self, name: str, revision: str) -> PreparedModel:
         key = (name, revision)
-        if key not in self._loaded:
-            model = load_in_room(lambda: load(name, revision, self._device), self._loaded, self._unload)
-            self._loaded[key] = model
-            self._rows[key] = self._prepare_decoder(key, model)
-            self._renderer.use_codec(key, model.generator.compression_model)
-        return self._loaded[key]
-
-    def _prepare_decoder(self, key: tuple[str, str], model: Loaded) -> int:
-        """Prepare the decoder of ``model``; return how many takes it decodes at once."""
-        if slot_decoding.supports(model):
-            self._slot_models[key] = slot_decoding.SlotModel(model)
-            return self._slot_models[key].slots
-        frames = int(model.model.window_s * model.generator.frame_rate)
-        size = torch.finfo(getattr(torch, model.dtype)).bits // 8
-        branches = max_branches(model.generator)
-        row = lm_bytes_per_row(model.model.dim, model.model.layers, frames, size, branches)
-        return rows_that_fit(self._device, row, parameter_bytes(model.generator.lm))
+        if key not in self._models:
+            loaded = load_in_room(lambda: load(name, revision, self._device), self._models, self._unload)
+            self._models[key] = PreparedModel.of(loaded)
+            self._renderer.use_codec(key, loaded.generator.compression_model)
+        return self._models[key]
 
     def _prepare(
-        self, loaded: Loaded, audio: Mapping[str, Clip], conditions: Conditions, recipe: Recipe
+        self, model: PreparedModel, audio: Mapping[str, Clip], conditions: Conditions, recipe: Recipe
     ) -> Take:
         self._renderer.prepare(recipe)
-        take = Take(recipe, loaded, audio, conditions)
-        if loaded.key in self._slot_models:
-            self._slot_models[loaded.key].check(take)
+        take = Take(recipe, model.loaded, audio, conditions)
+        if model.slots is not None:
+            model.slots.check(take)
         return take
 
-    def _in_slots(self, loaded: Loaded, feed: TakeFeed) -> Iterator[Outcome]:
+    def _in_slots(
+        self, model: PreparedModel, slot_model: slot_decoding.SlotModel, feed: TakeFeed
+    ) -> Iterator[Outcome]:
         """Decode the takes of ``feed`` in slots; when memory runs out, continue with half as many slots."""
-        key = loaded.key
-        model = self._slot_models[key]
+        loaded = model.loaded
         while (first := feed.next()) is not None:
-            session = slot_decoding.SlotSession(model, feed, first, self._rows[key])
+            session = slot_decoding.SlotSession(slot_model, feed, first, model.rows)
             while True:
-                slots = self._rows[key]
+                slots = model.rows
                 codec_queue: codec.CodecQueue[Take] = codec.CodecQueue(self._worker)
-                numerics = {"dtype": model.dtype, "rows": slots, "step": model.backend}
+                numerics = {"dtype": slot_model.dtype, "rows": slots, "step": slot_model.backend}
                 decoded = session.run(slots)
-                while (take := next_or_none(decoded)) is not None:
+                while (take := none_if_full(partial(next, decoded, None))) is not None:
                     yield from self._ended(loaded, take, codec_queue, numerics)
                     yield from feed.failed()
                 # Frees what the attempt allocated, for the codec.
@@ -162,21 +162,21 @@ class AudioCraftGenerator:
                 free_memory()
                 if slots == 1:
                     yield session.drop_longest().recipe, out_of_memory_error()
-                self._rows[key] = max(1, slots // 2)
+                model.rows = max(1, slots // 2)
             yield from feed.failed()
         yield from feed.failed()
 
-    def _in_batches(self, loaded: Loaded, feed: TakeFeed) -> Iterator[Outcome]:
-        key = loaded.key
+    def _in_batches(self, model: PreparedModel, feed: TakeFeed) -> Iterator[Outcome]:
+        loaded = model.loaded
         codec_queue: codec.CodecQueue[Take] = codec.CodecQueue(self._worker)
         while (first := feed.next()) is not None:
             takes = [first]
-            while len(takes) < self._rows[key] and (another := feed.next()) is not None:
+            while len(takes) < model.rows and (another := feed.next()) is not None:
                 takes.append(another)
             for take in takes:
                 feed.begin(take)
-            for ended, rows in batch_decoding.decode_all(loaded, takes, self._rows[key]):
-                self._rows[key] = rows
+            for ended, rows in batch_decoding.decode_all(loaded, takes, model.rows):
+                model.rows = rows
                 numerics = {"dtype": loaded.dtype, "rows": rows, "step": "batches"}
                 for take in ended:
                     yield from self._ended(loaded, take, codec_queue, numerics)
@@ -235,3 +235,6 @@ def _notes(loaded: Loaded, take: Take, codes: bytes, numerics: Numerics) -> dict
     else:
         notes["style"] = {"at_s": round(take.excerpt[0], 6), "seconds": take.excerpt[1]}
     return notes
+
+
+GENERATOR = AudioCraftGenerator

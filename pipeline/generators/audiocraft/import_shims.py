@@ -35,11 +35,6 @@ class LowerTriangularMask:
     """``xformers.ops.LowerTriangularMask``: marks causal attention."""
 
 
-def unbind(tensor: torch.Tensor, dim: int) -> tuple[torch.Tensor, ...]:
-    """``xformers.ops.unbind``: slices along ``dim``."""
-    return torch.unbind(tensor, dim=dim)
-
-
 def memory_efficient_attention(
     query: torch.Tensor,
     key: torch.Tensor,
@@ -170,7 +165,7 @@ SUBSTITUTES: dict[str, dict[str, Any]] = {
     "xformers.ops": {
         "LowerTriangularMask": LowerTriangularMask,
         "memory_efficient_attention": memory_efficient_attention,
-        "unbind": unbind,
+        "unbind": torch.unbind,
     },
     "torchaudio.transforms": {"Spectrogram": Spectrogram},
     "librosa.filters": {"chroma": chroma},

@@ -1,32 +1,25 @@
-"""What `cuesmith models` and `cuesmith doctor` show of the engine. Light: imports torch only to fetch or to check."""
+"""What `cuesmith models` and `cuesmith doctor` show of the engine. Light: imports torch only to check."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Collection, Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Any
 
-from pipeline.errors import UsageError
 from pipeline.generators.audiocraft.model_store import STORE, StoredModel
-from pipeline.generators.audiocraft.models import HELPERS, LICENSE, MBD, PUBLISHED, Model, full_id
-from pipeline.generators.protocol import Diagnostic, InstalledModel, ModelList
+from pipeline.generators.audiocraft.models import BY_ID, LICENSE, MBD, PUBLISHED, Model
+from pipeline.generators.protocol import Diagnostic, ModelList
 
 
 class AudioCraftModels:
-    """`ModelStore` and `Diagnostics` of the engine."""
-
-    def models_folder(self) -> Path:
-        """See `ModelStore.models_folder`."""
-        return STORE.root()
+    """The lists of `ModelStore` and `Diagnostics`."""
 
     def list_models(self) -> ModelList:
         """See `ModelStore.list_models`."""
         stored, faults = STORE.all_stored()
-        by_name = {model.name: model for model in stored}
+        by_name = {model.id: model for model in stored}
         rows = [_row(model, by_name.get(model.id)) for model in PUBLISHED]
-        published = {model.id for model in PUBLISHED}
-        rows += [_row(local.model, local) for local in stored if local.model and local.name not in published]
+        rows += [_row(local.model, local) for local in stored if local.model and local.id not in BY_ID]
         decoder = _decoder_row(by_name.get(MBD))
         where = f"{LICENSE}  {_revision(decoder)}  {_state(decoder)}"
         decoder_line = f"{MBD:<40} decodes mono MusicGen (decoder: mbd)  {where}"
@@ -35,20 +28,6 @@ class AudioCraftModels:
             report={"models": rows, "decoders": [decoder]},
             problems=[str(fault) for fault in faults],
         )
-
-    def fetch_model(self, name: str, progress: Callable[[str], None]) -> Sequence[InstalledModel]:
-        """See `ModelStore.fetch_model`."""
-        try:
-            fetching = importlib.import_module("pipeline.generators.audiocraft.fetching")
-        except ImportError as error:
-            raise UsageError(
-                f"the audiocraft engine is not installed ({error}); run: make setup-audiocraft"
-            ) from error
-        return [stored.installed() for stored in fetching.fetch(name, progress)]
-
-    def verify_models(self, names: Collection[str] = ()) -> tuple[Sequence[InstalledModel], Sequence[str]]:
-        """See `ModelStore.verify_models`."""
-        return STORE.verify_all({full_id(name) for name in names})
 
     def diagnostics(self) -> Iterable[Diagnostic]:
         """See `Diagnostics.diagnostics`. Imports torch and AudioCraft if they are installed."""
@@ -77,7 +56,7 @@ def _row(model: Model, stored: StoredModel | None) -> dict[str, Any]:
         "decoders": list(model.decoders),
         "license": model.license,
         "commercial": model.commercial,
-        "revision": stored.revision if stored else model.revision or STORE.pinned_commit(model.id),
+        "revision": stored.revision if stored else STORE.commit_of(model.id),
         "here": stored is not None,
         "bytes": stored.size if stored else None,
         "missing": model.missing,
@@ -89,7 +68,7 @@ def _decoder_row(stored: StoredModel | None) -> dict[str, Any]:
         "id": MBD,
         "decodes": [model.id for model in PUBLISHED if "mbd" in model.decoders],
         "license": LICENSE,
-        "revision": stored.revision if stored else HELPERS[MBD][1],
+        "revision": stored.revision if stored else STORE.commit_of(MBD),
         "here": stored is not None,
         "bytes": stored.size if stored else None,
     }

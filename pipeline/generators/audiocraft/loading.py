@@ -31,7 +31,6 @@ from pipeline.generators.audiocraft.audiocraft_modules import (
     models,
     replaced,
 )
-from pipeline.generators.audiocraft.conditions import add_text_masks
 from pipeline.generators.audiocraft.model_store import STORE, StoredModel, find_helper
 from pipeline.generators.audiocraft.models import Model
 from pipeline.generators.model_store import read_json
@@ -65,11 +64,6 @@ class Loaded:
     device: str
 
     @property
-    def key(self) -> tuple[str, str]:
-        """The model's name and revision."""
-        return self.model.id, self.stored.revision
-
-    @property
     def dtype(self) -> str:
         """The number format of the language model's weights."""
         return str(next(iter(self.generator.lm.parameters())).dtype).removeprefix("torch.")
@@ -90,7 +84,6 @@ def load(name: str, revision: str, device: str) -> Loaded:
         with files.replacing_loaders(), _quiet(), _stride_of(model_class, stored.model):
             generator = model_class.get_pretrained(name, device=device)
     _check_codec(name, generator)
-    add_text_masks(generator.lm)
     return Loaded(stored.model, stored, dict(files.used), generator, device)
 
 
@@ -201,7 +194,7 @@ class _StoreFiles:
         stored = find_helper(name)
         if stored is None:
             raise MachineError(
-                f"{self._stored.name} needs {name}, which is not installed; run: cuesmith models fetch {name}, "
+                f"{self._stored.id} needs {name}, which is not installed; run: cuesmith models fetch {name}, "
                 f"or put it into the checkpoint's folder as {name.rpartition('/')[2]}/"
             )
         _verify(stored)
@@ -213,7 +206,7 @@ class _StoreFiles:
         folder = self._helper(name)
         if not any((folder / file).is_file() for file in _TOKENIZERS):
             raise MachineError(
-                f"{self._stored.name}: its text encoder {name} has no tokenizer; put {_TOKENIZERS[0]} beside it"
+                f"{self._stored.id}: its text encoder {name} has no tokenizer; put {_TOKENIZERS[0]} beside it"
             )
         return folder
 

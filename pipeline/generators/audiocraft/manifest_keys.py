@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pipeline.generators.audiocraft.models import Input
-from pipeline.generators.shared_keys import CONTINUE_FROM, EXTEND, FILE, take_key
+from pipeline.generators.shared_keys import CONTINUE_FROM, EXTEND, FILE, FileKeys, take_key
 from pipeline.manifest.problems import Fault, quote
 from pipeline.manifest.spec import AssetSpec, AudioInput
 from pipeline.manifest.structure import EngineKeys, Group, Key
@@ -28,21 +28,6 @@ _ROUNDING_S = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class StyleKeys:
-    """Music whose style a model follows."""
-
-    file: AudioInput
-    at: float | None = None
-    """Start of the excerpt in seconds; None: the take's seed finds a place."""
-    excerpt: float = 3.0
-    """Length of the excerpt in seconds."""
-    codebooks: int = 3
-    """From 1 to 6: higher values follow the excerpt more closely."""
-    text: float = 5.0
-    """Weight of the prompt against the style; 1 for equal weight."""
-
-
-@dataclass(frozen=True, slots=True)
 class AudioCraftKeys:
     """The values of an asset's keys."""
 
@@ -55,7 +40,7 @@ class AudioCraftKeys:
     """What turns a model's codes into audio: its own codec, or MultiBand Diffusion."""
     melody: AudioInput | None = None
     continue_from: AudioInput | None = None
-    style: StyleKeys | None = None
+    style: FileKeys | None = None
 
     @property
     def inputs(self) -> dict[Input, AudioInput]:
@@ -75,8 +60,19 @@ def keys_of(asset: AssetSpec) -> AudioCraftKeys:
     if "sampling" in own:
         own["sampling"] = {name: value for name, value in own["sampling"].items() if value is not None}
     if "style" in own:
-        own["style"] = StyleKeys(**own["style"])
+        own["style"] = _style(**own["style"])
     return AudioCraftKeys(**own)
+
+
+def _style(
+    file: AudioInput,
+    at: float | None = None,
+    excerpt: float = 3.0,
+    codebooks: int = 3,
+    text: float = 5.0,
+) -> FileKeys:
+    settings = {"style_excerpt_s": excerpt, "style_codebooks": codebooks, "cfg_text": text}
+    return FileKeys(file, settings if at is None else settings | {"style_at_s": at})
 
 
 def _check_excerpt(name: str, style: Mapping[str, Any], seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""How many rows fit into memory: an estimate for the language model, and halving the rows when it was wrong.
+"""How many rows fit into memory, by an estimate for the language model; decoders halve them when it was wrong.
 
 The number of rows is part of what decides a take's bits, so it depends on the device and a short list, never on the
 work at hand.
@@ -6,17 +6,11 @@ work at hand.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 
 from pipeline.generators.audiocraft.estimates import USUAL_ROWS
-from pipeline.generators.torch_device import free_memory, is_out_of_memory, out_of_memory_error
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 _USABLE = 0.8
 """Share of a device's memory for weights and caches; the rest is for the codec."""
@@ -39,42 +33,6 @@ def rows_that_fit(device: str, bytes_per_row: int, weights: int, usual: int | No
 def total_bytes(device: str) -> int | None:
     """All memory of a CUDA device; None elsewhere."""
     return int(torch.cuda.mem_get_info(torch.device(device))[1]) if device.startswith("cuda") else None
-
-
-def halving_rows(
-    work: Callable[[Sequence[T], int], list[R]], items: Sequence[T], rows: int
-) -> tuple[list[R], int]:
-    """Run ``work`` on ``items``, at most ``rows`` at once, and half as many each time memory runs out.
-
-    Returns the results and the number of rows that fit. Raises `GenerationError` if one item alone does not fit.
-    """
-    done: list[R] = []
-    while len(done) < len(items):
-        part = items[len(done) : len(done) + rows]
-        results = _attempt(partial(work, part, rows))
-        # After the except block, in which the traceback would still hold every tensor of the attempt.
-        if results is not None:
-            done += results
-            continue
-        free_memory()
-        if rows == 1:
-            raise out_of_memory_error()
-        rows //= 2
-    return done, rows
-
-
-def next_or_none(items: Iterator[T]) -> T | None:
-    """The next of ``items``; None at the end, and when memory runs out."""
-    return _attempt(lambda: next(items, None))
-
-
-def _attempt(work: Callable[[], T]) -> T | None:
-    try:
-        return work()
-    except (RuntimeError, MemoryError) as error:
-        if is_out_of_memory(error):
-            return None
-        raise
 
 
 def parameter_bytes(model: Any) -> int:

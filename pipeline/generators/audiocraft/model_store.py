@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from pipeline.generators import model_store
-from pipeline.generators.audiocraft.models import BY_ID, HELPERS, Model
+from pipeline.generators.audiocraft.models import BY_ID, HELPERS, Model, full_id
 
 StoredModel: TypeAlias = model_store.StoredModel[Model]
 
@@ -17,11 +17,10 @@ def _published_commit(name: str) -> str | None:
 
 
 STORE: model_store.FolderStore[Model] = model_store.FolderStore(
-    Model.to_json, Model.from_json, "cuesmith models fetch", _published_commit
+    Model.to_json, Model.from_json, "cuesmith models fetch", _published_commit, full_id=full_id
 )
 
 
 def find_helper(name: str) -> StoredModel | None:
     """The stored text encoder or codec that configurations call ``name``, or None if it is not installed."""
-    _, commit = HELPERS.get(name, (name, None))
-    return STORE.find(name, commit or STORE.pinned_commit(name) or "")
+    return STORE.find(name, STORE.commit_of(name) or "")

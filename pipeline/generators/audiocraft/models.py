@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from pipeline.generators.protocol import ModelInfo
+from pipeline.generators.protocol import UNFETCHED, ModelInfo
 from pipeline.licenses import LicenseTerms
 from pipeline.manifest.spec import Kind
 
@@ -57,7 +57,7 @@ class Model:
         """The facts that a person needs before they ship its output."""
         return ModelInfo(
             id=self.id,
-            revision=self.revision or UNPINNED,
+            revision=self.revision or UNFETCHED,
             license=self.license,
             commercial=self.commercial,
             sample_rate_hz=self.sample_rate_hz,
@@ -86,8 +86,6 @@ LOCAL_LICENSE = "unknown (a local checkpoint)"
 LOCAL_ID = "local/"
 """Prefix of the id of a local checkpoint."""
 FRAMES_A_SECOND = 50
-UNPINNED = "unfetched"
-"""The revision of a published model whose commit is not known before it is fetched."""
 
 _COMMITS = {
     "musicgen-small": "4c8334b02c6ec4e8664a91979669a501ec497792",

@@ -28,12 +28,12 @@ from pipeline.generators.audiocraft.audiocraft_modules import (
 )
 from pipeline.generators.audiocraft.checkpoints import decoder_weights_for, split_weights
 from pipeline.generators.audiocraft.loading import load_codec, require_verified, translate_errors
-from pipeline.generators.audiocraft.memory import halving_rows
 from pipeline.generators.audiocraft.model_store import StoredModel
 from pipeline.generators.audiocraft.models import LICENSE, LOCAL_LICENSE, MBD
 from pipeline.generators.audiocraft.sampling import noise_keys, normal_noise
 from pipeline.generators.model_store import read_json
 from pipeline.generators.protocol import GeneratedTake, StoredTake
+from pipeline.generators.torch_device import free_memory, none_if_full, out_of_memory_error
 from pipeline.recipe import Recipe
 
 DECODERS = ("encodec", "mbd")
@@ -51,7 +51,7 @@ class MultiBandDecoder:
         """
         self.stored = stored
         remedy = " beside its model; use decoder: encodec, or another device"
-        with translate_errors(stored.name, device, remedy):
+        with translate_errors(stored.id, device, remedy):
             self._model = _build(stored, codec, device)
 
     @torch.no_grad()
@@ -72,7 +72,7 @@ def _build(stored: StoredModel, codec: Any, device: str) -> Any:
     for index in range(package["n_bands"]):
         package[index]["cfg"] = OmegaConf.create(package[index]["cfg"])
     with replaced(loaders, "load_mbd_ckpt", lambda *_, **__: package):
-        models, processors, configs = loaders.load_diffusion_models(stored.name, device=device)
+        models, processors, configs = loaders.load_diffusion_models(stored.id, device=device)
     _check_codec(stored, config["sample_rate"], models, codec, device)
     processes = [
         multibanddiffusion.DiffusionProcess(
@@ -95,7 +95,7 @@ def _check_codec(stored: StoredModel, rate: int, models: list[Any], codec: Any, 
         trained = (rate, model.conv_codec.in_channels if model.use_codec else actual[1])
         if trained != actual:
             raise MachineError(
-                f"{stored.name}: its models are for another codec ({trained[0]} Hz, latents of size {trained[1]}; the "
+                f"{stored.id}: its models are for another codec ({trained[0]} Hz, latents of size {trained[1]}; the "
                 f"model's codec has {actual[0]} Hz and {actual[1]}); set decoder: encodec, or use another model"
             )
 
@@ -145,7 +145,10 @@ class Renderer:
         Raises `GenerationError` if it does not fit into memory.
         """
         decode = self.decoding(recipe)
-        [audio], _ = halving_rows(lambda part, _: [decode(each).float().cpu() for each in part], [codes], 1)
+        audio = none_if_full(lambda: decode(codes).float().cpu())
+        if audio is None:
+            free_memory()
+            raise out_of_memory_error()
         return audio
 
     def decoder_record(self, recipe: Recipe) -> dict[str, Any]:
@@ -154,8 +157,8 @@ class Renderer:
         record: dict[str, Any] = {"decoder": recipe.settings["decoder"]}
         if bands is not None:
             stored = bands.stored
-            license = LICENSE if stored.name == MBD else LOCAL_LICENSE
-            record["decoder_checkpoint"] = {"name": stored.name, **stored.record(license)}
+            license = LICENSE if stored.id == MBD else LOCAL_LICENSE
+            record["decoder_checkpoint"] = {"name": stored.id, **stored.record(license)}
         return record
 
     def rates(self, recipe: Recipe) -> tuple[int, float]:
@@ -170,23 +173,15 @@ class Renderer:
         return self._codecs[key]
 
     def _bands(self, recipe: Recipe) -> MultiBandDecoder | None:
-        weights = _weights(recipe)
+        weights = recipe.settings.get("decoder_weights")
         if weights is None:
             return None
-        key = ((recipe.model, recipe.revision), weights)
+        key = ((recipe.model, recipe.revision), str(weights))
         if key not in self._diffusion:
             self._diffusion[key] = MultiBandDecoder(
-                require_verified(*split_weights(weights)), self._codec(recipe), self._device
+                require_verified(*split_weights(str(weights))), self._codec(recipe), self._device
             )
         return self._diffusion[key]
-
-
-def _weights(recipe: Recipe) -> str | None:
-    """The diffusion models of a recipe; None if EnCodec decodes it."""
-    decoder = recipe.settings.get("decoder")
-    if decoder not in DECODERS:
-        raise GenerationError(f"unknown decoder {decoder!r}; available: {', '.join(DECODERS)}")
-    return str(recipe.settings["decoder_weights"]) if decoder == "mbd" else None
 
 
 def redecode(data: bytes, decoder: str = "encodec", device: str = "cpu", seed: int = 0) -> Clip:

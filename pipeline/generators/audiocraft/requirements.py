@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from pipeline.errors import MachineError
 from pipeline.generators.audiocraft.checkpoints import decoder_weights_for, is_path, read_folder
-from pipeline.generators.audiocraft.manifest_keys import AudioCraftKeys, StyleKeys, keys_of
+from pipeline.generators.audiocraft.manifest_keys import AudioCraftKeys, keys_of
 from pipeline.generators.audiocraft.models import (
     BY_ID,
     DEFAULTS,
@@ -151,22 +151,13 @@ def _settings(asset: AssetSpec, model: Model) -> dict[str, Scalar]:
     if model.family == "magnet":
         settings |= _MAGNET
     if keys.style is not None:
-        settings |= _style(keys.style)
+        settings |= keys.style.settings
     heard = 0.0
     if keys.continue_from is not None:
         heard = settings["prompt_s"] = _prompt_seconds(asset, model)
     if _seconds(asset, model) + heard > model.window_s:
         settings["stride_s"] = model.stride_s
     return settings
-
-
-def _style(style: StyleKeys) -> dict[str, Scalar]:
-    settings: dict[str, Scalar] = {
-        "style_excerpt_s": style.excerpt,
-        "style_codebooks": style.codebooks,
-        "cfg_text": style.text,
-    }
-    return settings if style.at is None else settings | {"style_at_s": style.at}
 
 
 def _prompt_seconds(asset: AssetSpec, model: Model) -> float:

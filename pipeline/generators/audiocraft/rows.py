@@ -40,21 +40,17 @@ class RowTokens:
     """The codes of one row as AudioCraft's `LMModel` reads and writes them.
 
     ``codes`` and ``valid`` are [codebooks, steps]: the known codes, and where the pattern has a code.
-    ``first`` is the first step with a code to draw.
+    ``first`` is the first step with a code to draw, ``steps`` is the number of all steps.
     """
 
     def __init__(self, lm: Any, row: Row, device: torch.device | str) -> None:
         self._layout = layout_of(lm.pattern_provider, row.length)
+        self.steps = self._layout.steps
         codes = torch.full((lm.num_codebooks, row.length), UNKNOWN, dtype=torch.long, device=device)
         known = row.prompt.shape[1]
         codes[:, :known] = row.prompt
         self.codes, self.valid = self._layout.arrange(codes, lm.special_token_id)
         self.first = self._layout.step_of(known)
-
-    @property
-    def steps(self) -> int:
-        """Steps of the pattern, with the empty first one."""
-        return self._layout.steps
 
     @staticmethod
     def padded(tensor: torch.Tensor, steps: int, value: int | bool) -> torch.Tensor:

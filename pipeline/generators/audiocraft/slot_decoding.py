@@ -46,7 +46,7 @@ def supports(loaded: Loaded) -> bool:
     return loaded.model.family != "magnet" and unsupported_feature(loaded.generator.lm) is None
 
 
-def dtype_for(loaded: Loaded) -> torch.dtype:
+def _dtype_for(loaded: Loaded) -> torch.dtype:
     """Format of the weights: the model's own on CUDA, bfloat16 on CPUs that multiply it natively, else float32."""
     lm = loaded.generator.lm
     dtype: torch.dtype = next(iter(lm.parameters())).dtype
@@ -60,9 +60,9 @@ def dtype_for(loaded: Loaded) -> torch.dtype:
 class SlotModel:
     """A loaded model with its weights laid out for the slot decoder."""
 
-    def __init__(self, loaded: Loaded, dtype: torch.dtype | None = None) -> None:
+    def __init__(self, loaded: Loaded) -> None:
         self._loaded = loaded
-        self._weights = read_weights(loaded.generator.lm, dtype or dtype_for(loaded))
+        self._weights = read_weights(loaded.generator.lm, _dtype_for(loaded))
         bytes_per_value = torch.finfo(self._weights.cache_dtype).bits // 8
         self._row_bytes = 2 * len(self._weights.layers) * self._weights.dim * bytes_per_value
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from pathlib import Path
-from typing import Any, cast
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from pipeline.errors import MachineError, UsageError
-from pipeline.generators.devices import TorchEngine, kind_of, torch_devices
+from pipeline.generators.devices import kind_of, torch_devices
 from pipeline.generators.diffusers.model_store import STORE
 from pipeline.generators.diffusers.models import (
     BY_ID,
@@ -18,25 +15,19 @@ from pipeline.generators.diffusers.models import (
     LICENSES,
     PUBLISHED,
     Model,
-    full_id,
 )
 from pipeline.generators.diffusers.requirements import requirements_of
 from pipeline.generators.model_store import StoredModel
 from pipeline.generators.protocol import (
     Diagnostic,
     Estimate,
-    Generator,
-    InstalledModel,
     ModelList,
     Requirements,
 )
+from pipeline.generators.torch_engine import TorchEngine
 from pipeline.manifest.spec import AssetSpec
 from pipeline.recipe import Recipe
 
-VERSION = "1"
-"""Rises when the same recipe would give other samples."""
-PACKAGES = ("torch", "diffusers", "transformers", "safetensors", "torchsde")
-_NOT_INSTALLED = "engine diffusers is not installed (no {}); see docs/diffusers.md"
 _OPERATIONS_A_SECOND = {"cuda": 5e13, "mps": 1.5e12, "cpu": 2e11}
 """What a transformer of billions of weights achieves; on CUDA by the published times of Stable Audio 3."""
 _DECODING = {"cuda": 0.002, "mps": 0.02, "cpu": 0.05}
@@ -47,11 +38,14 @@ _START_S = 10.0
 _LOAD_BYTES_A_SECOND = 5e8
 
 
-class DiffusersEngine(TorchEngine):
+class DiffusersEngine(TorchEngine[Model]):
     """Stable Audio Open, Stable Audio 3 and ACE-Step 1.5 through the `diffusers` package."""
 
     name = "diffusers"
-    version = VERSION
+    packages = ("torch", "diffusers", "transformers", "safetensors", "torchsde")
+    not_installed = "engine diffusers is not installed (no {}); see docs/diffusers.md"
+    store = STORE
+    version = "1"
 
     def requirements(self, asset: AssetSpec) -> Requirements:
         """See `Engine.requirements`: from tables and local folders; weights need not be installed."""
@@ -71,61 +65,21 @@ class DiffusersEngine(TorchEngine):
             "arithmetic on the model's weights and steps",
         )
 
-    def missing(self, recipes: Sequence[Recipe]) -> Iterator[str]:
-        """Packages and weights that are not on this machine, without loading or hashing any."""
-        absent = _absent_packages()
-        if absent:
-            yield _NOT_INSTALLED.format(absent[0])
-        for name, revision in sorted({(recipe.model, recipe.revision) for recipe in recipes}):
-            try:
-                STORE.require(name, revision)
-            except MachineError as error:
-                yield str(error)
-
-    def open(self, device: str) -> Generator:
-        """Import torch and diffusers; models are loaded when recipes need them."""
-        self.check_device(device)
-        absent = _absent_packages()
-        if absent:
-            raise MachineError(_NOT_INSTALLED.format(absent[0]))
-        module = importlib.import_module("pipeline.generators.diffusers.generator")
-        return cast(Generator, module.DiffusersGenerator(device))
-
-    def models_folder(self) -> Path:
-        """See `ModelStore.models_folder`."""
-        return STORE.root()
-
     def list_models(self) -> ModelList:
         """See `ModelStore.list_models`."""
         stored, faults = STORE.all_stored()
-        here = {model.name: model for model in stored}
+        here = {model.id: model for model in stored}
         rows = [_row(model, here.get(model.id)) for model in PUBLISHED]
-        rows += [_row(one.model, one) for one in stored if one.model and one.name not in BY_ID]
+        rows += [_row(one.model, one) for one in stored if one.model and one.id not in BY_ID]
         return ModelList([_line(row) for row in rows], {"models": rows}, [str(fault) for fault in faults])
-
-    def fetch_model(self, name: str, progress: Callable[[str], None]) -> Sequence[InstalledModel]:
-        """See `ModelStore.fetch_model`."""
-        try:
-            fetching = importlib.import_module("pipeline.generators.diffusers.fetching")
-        except ImportError as error:
-            raise UsageError(_NOT_INSTALLED.format(error.name)) from error
-        return [fetching.fetch(name, progress).installed()]
-
-    def verify_models(self, names: Collection[str] = ()) -> tuple[Sequence[InstalledModel], Sequence[str]]:
-        """See `ModelStore.verify_models`."""
-        return STORE.verify_all({full_id(name) for name in names})
 
     def diagnostics(self) -> Iterable[Diagnostic]:
         """See `Diagnostics.diagnostics`."""
-        absent = _absent_packages()
+        absent = self.absent_packages()
         if absent:
             fix = "to use Stable Audio and ACE-Step: pip install 'cuesmith[diffusers]'"
             return [Diagnostic("diffusers", f"not installed (no {absent[0]})", fix)]
         return [Diagnostic("diffusers", importlib.import_module("diffusers").__version__)]
-
-
-def _absent_packages() -> list[str]:
-    return [name for name in PACKAGES if importlib.util.find_spec(name) is None]
 
 
 def _model_of(recipe: Recipe) -> Model:
@@ -162,7 +116,7 @@ def _row(model: Model, stored: StoredModel[Model] | None) -> dict[str, Any]:
         "license": model.license,
         "commercial": license.commercial,
         "terms": license.terms.to_json() if license.terms else None,
-        "revision": stored.revision if stored else model.revision or STORE.pinned_commit(model.id),
+        "revision": stored.revision if stored else STORE.commit_of(model.id),
         "here": stored is not None,
         "bytes": stored.size if stored else None,
     }

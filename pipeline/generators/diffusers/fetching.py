@@ -18,7 +18,7 @@ from pipeline.generators.model_store import StoredModel
 CONVERTER = "scripts/convert_stable_audio_3_to_diffusers.py of github.com/huggingface/diffusers"
 
 
-def fetch(name: str, progress: hub.Progress) -> StoredModel[Model]:
+def fetch(name: str, progress: hub.Progress) -> list[StoredModel[Model]]:
     """Fetch ``name``, or ``name@commit``; an installed one is verified instead.
 
     Raises `UsageError` for an unknown name, `MachineError` if the network or the disk fails, or consent is missing;
@@ -44,4 +44,4 @@ def fetch(name: str, progress: hub.Progress) -> StoredModel[Model]:
         progress(f"{name}: checking")
         return import_folder(folder, name, revision)
 
-    return hub.fetch(STORE, name, revision, progress, bring)
+    return [hub.fetch(STORE, name, revision, progress, bring)]

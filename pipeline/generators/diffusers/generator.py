@@ -29,9 +29,11 @@ from pipeline.generators.protocol import GeneratedTake, Outcome
 from pipeline.generators.torch_device import (
     DoesNotFit,
     checked_device,
+    device_versions,
     free_memory,
     is_out_of_memory,
     load_in_room,
+    none_if_full,
     out_of_memory_error,
 )
 from pipeline.recipe import Recipe
@@ -73,14 +75,8 @@ class DiffusersGenerator:
 
     def software(self) -> Mapping[str, str]:
         """Versions of what the audio depends on besides the recipe."""
-        versions = {name: version(name) for name in ("torch", "diffusers", "transformers", "torchsde")}
-        if self._device.startswith("cuda"):
-            versions["cuda"] = str(torch.version.cuda)
-            versions["gpu"] = torch.cuda.get_device_name(torch.device(self._device))
-        else:
-            # The number of threads decides the order of sums in a product.
-            versions["threads"] = str(torch.get_num_threads())
-        return versions
+        packages = ("torch", "diffusers", "transformers", "torchsde")
+        return {name: version(name) for name in packages} | device_versions(self._device)
 
     def close(self) -> None:
         """Free the device."""
@@ -126,11 +122,7 @@ class DiffusersGenerator:
             if tiled:
                 autoencoder.enable_tiling()
             with random_numbers(recipe.seed, self._device) as generator:
-                return make_take(loaded.pipeline, recipe, audio, generator)
-        except (RuntimeError, MemoryError) as error:
-            if is_out_of_memory(error):
-                return None
-            raise
+                return none_if_full(lambda: make_take(loaded.pipeline, recipe, audio, generator))
         finally:
             if tiled:
                 autoencoder.disable_tiling()
@@ -194,3 +186,6 @@ def _load(name: str, revision: str, device: str) -> _Loaded:
             f"{name}: the pipeline in {stored.folder} cannot be loaded: {reason}; remove that folder and fetch or "
             "convert the model again"
         ) from error
+
+
+GENERATOR = DiffusersGenerator

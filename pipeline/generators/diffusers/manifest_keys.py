@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from pipeline.generators.shared_keys import CONTINUE_FROM, EXTEND, FILE, take_key
+from pipeline.generators.shared_keys import CONTINUE_FROM, EXTEND, FILE, FileKeys, take_key
 from pipeline.manifest.problems import Fault, quote
 from pipeline.manifest.spec import AssetSpec, AudioInput
 from pipeline.manifest.structure import EngineKeys, Group, Key, ListOf
@@ -77,45 +77,10 @@ _LYRICS = Lines("lyrics", "lyrics", 4000)
 
 
 @dataclass(frozen=True, slots=True)
-class StartKeys:
-    """A sound that generation starts from."""
-
-    file: AudioInput
-    strength: float = STRENGTH
-
-
-@dataclass(frozen=True, slots=True)
-class EditKeys:
-    """An audio file that a model edits, and what it makes of it."""
-
-    file: AudioInput
-    begin_s: float | None = None
-    """Start of the part that ``repaint`` makes anew."""
-    end_s: float | None = None
-    tracks: tuple[str, ...] = ()
-    """What the other tasks take out of the file, or add to it."""
-
-    @classmethod
-    def read(cls, values: Mapping[str, Any]) -> EditKeys:
-        """From what the manifest says."""
-        tracks = values.get("tracks", (values["track"],) if "track" in values else ())
-        return cls(values["file"], values.get("from"), values.get("to"), tracks)
-
-    @property
-    def settings(self) -> dict[str, float | str]:
-        """The settings of a recipe."""
-        if self.tracks:
-            return {"tracks": ", ".join(self.tracks)}
-        assert self.begin_s is not None
-        assert self.end_s is not None
-        return {"from_s": self.begin_s, "to_s": self.end_s}
-
-
-@dataclass(frozen=True, slots=True)
 class DiffusersKeys:
     """The values of an asset's keys; None selects the model's own default."""
 
-    edits: Mapping[Task, EditKeys]
+    edits: Mapping[Task, FileKeys]
     """The edits of files that are asked for; a valid asset has at most one."""
     steps: int | None = None
     guidance: float | None = None
@@ -126,7 +91,7 @@ class DiffusersKeys:
     lyrics: str | None = None
     extend: bool = False
     """Whether a take may be longer than one pass of the model."""
-    start_from: StartKeys | None = None
+    start_from: FileKeys | None = None
     continue_from: AudioInput | None = None
 
     @property
@@ -145,9 +110,18 @@ def keys_of(asset: AssetSpec) -> DiffusersKeys:
     written = asset.engine_keys
     own: dict[str, Any] = {name: written[name] for name in DiffusersKeys.__slots__ if name in written}
     if "start_from" in own:
-        own["start_from"] = StartKeys(**own["start_from"])
-    edits = {task: EditKeys.read(written[task]) for task in TASKS if task in written}
+        start = own["start_from"]
+        own["start_from"] = FileKeys(start["file"], {"strength": start.get("strength", STRENGTH)})
+    edits = {task: _edit(written[task]) for task in TASKS if task in written}
     return DiffusersKeys(edits, **own)
+
+
+def _edit(values: Mapping[str, Any]) -> FileKeys:
+    """A file that a model edits: the part that it makes anew, or the tracks that it takes out or adds."""
+    if "from" in values:
+        return FileKeys(values["file"], {"from_s": values["from"], "to_s": values["to"]})
+    tracks = values["tracks"] if "tracks" in values else (values["track"],)
+    return FileKeys(values["file"], {"tracks": ", ".join(tracks)})
 
 
 def _check_part(name: str, part: Mapping[str, Any], seconds: float) -> None:

@@ -11,7 +11,6 @@ import math
 import shutil
 from collections.abc import Collection, Iterable
 from dataclasses import replace
-from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -30,7 +29,6 @@ from pipeline.generators.model_store import (
     FolderStore,
     StoredModel,
     existing_folder,
-    fingerprint,
     folder_of,
     local_id,
     read_json,
@@ -48,6 +46,7 @@ STORE: FolderStore[Model] = FolderStore(
     FETCH,
     lambda name: BY_ID[name].revision if name in BY_ID else None,
     "diffusers",
+    full_id,
 )
 
 _LIBRARIES = frozenset({"diffusers", "transformers", "stable_audio", "stable_audio_3", "ace_step"})
@@ -70,13 +69,12 @@ def read_folder(name: str, start: str = "") -> StoredModel[Model]:
     pipeline, or it cannot be used.
     """
     folder = existing_folder(name, start)
-    return _stored_folder(folder, fingerprint(folder))
+    name = _declared_id(folder) or local_id(folder)
+    return STORE.add_local(folder, name, _import_local)
 
 
-@cache
-def _stored_folder(folder: Path, mark: str) -> StoredModel[Model]:
-    model_id = _declared_id(folder) or local_id(folder)
-    return STORE.add_local(mark, model_id, lambda: import_folder(folder, model_id, None).revision)
+def _import_local(folder: Path, name: str) -> str:
+    return import_folder(folder, name, None).revision
 
 
 def _declared_id(folder: Path) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from pipeline.generators.protocol import ModelInfo
+from pipeline.generators.protocol import UNFETCHED, ModelInfo
 from pipeline.licenses import LicenseTerms
 from pipeline.manifest.spec import Kind
 
@@ -104,9 +104,6 @@ class Model:
         sets = {name: frozenset(values[name]) for name in ("kinds", "abilities")}
         return cls(**{**values, **sets})
 
-
-UNFETCHED = "unfetched"
-"""In place of the revision of a published model that was not fetched on this machine yet."""
 
 BASE_GUIDANCE = 7.0
 """Of models that are not distilled: Stable Audio Open's published value, and the pipelines' default."""

@@ -42,8 +42,7 @@ class Request:
 
     def get(self, name: str, default: Any = None) -> Any:
         """A setting."""
-        value = self.settings.get(name)
-        return default if value is None else value
+        return self.settings.get(name, default)
 
 
 class Pipeline(Protocol):

@@ -100,7 +100,7 @@ def _find(asset: AssetSpec) -> tuple[Model, str | None]:
     """The model and its revision; a path starts at the folder of the file that names it."""
     name = full_id(asset.model or DEFAULTS[asset.kind])
     if name in BY_ID:
-        return BY_ID[name], BY_ID[name].revision or model_store.STORE.pinned_commit(name)
+        return BY_ID[name], model_store.STORE.commit_of(name)
     if looks_like_path(name) or model_store.is_pipeline(name, asset.model_folder):
         stored = model_store.read_folder(name, asset.model_folder)
         assert stored.model is not None
@@ -148,8 +148,8 @@ def _conflicts(request: _Request) -> Iterator[RequirementProblem]:
         first, second, *_ = keys.inputs
         yield RequirementProblem(first, f"{first} and {second} exclude each other", "remove one of them")
     repaint = keys.edits.get("repaint")
-    if repaint is not None and (repaint.end_s or 0.0) > request.asset.duration_s:
-        what = f"the part ends at {repaint.end_s:g} s, after the end of the sound"
+    if repaint is not None and repaint.settings["to_s"] > request.asset.duration_s:
+        what = f"the part ends at {repaint.settings['to_s']:g} s, after the end of the sound"
         yield RequirementProblem("repaint", what, "ask for a longer duration or an earlier end (to)")
     if family == "stable-audio-3" and keys.inputs:
         for name in ("negative", "guidance"):
@@ -199,7 +199,7 @@ def _settings(request: _Request) -> dict[str, Scalar]:
     if model.family == "ace-step" and asset.bpm is not None:
         settings["bpm"] = asset.bpm
     if keys.start_from is not None:
-        settings["strength"] = keys.start_from.strength
+        settings |= keys.start_from.settings
     for edit in keys.edits.values():
         settings |= edit.settings
         if asset.loop:

@@ -47,7 +47,7 @@ def loaded(checkpoint: Callable[[str], Path], model_store: Path) -> Callable[[st
     def of(kind: str) -> Loaded:
         if kind not in models:
             stored = conversion.convert(checkpoint(kind), f"local/{kind}", None, None)
-            models[kind] = load(stored.name, stored.revision, "cpu")
+            models[kind] = load(stored.id, stored.revision, "cpu")
         return models[kind]
 
     return of

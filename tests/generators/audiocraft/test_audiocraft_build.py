@@ -22,6 +22,7 @@ from pipeline.build.prepare import prepare
 from pipeline.catalog import Catalog
 from pipeline.generators.audiocraft import checkpoints, codec, conversion
 from pipeline.generators.audiocraft.model_store import STORE
+from pipeline.generators.model_store import added_local
 from pipeline.store import ObjectRef, Store
 
 CONVERT = checkpoints._convert
@@ -60,9 +61,9 @@ def converts_here() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def forgets() -> Iterator[None]:
-    checkpoints._stored_folder.cache_clear()
+    added_local.cache_clear()
     yield
-    checkpoints._stored_folder.cache_clear()
+    added_local.cache_clear()
 
 
 class _Project:
@@ -184,7 +185,7 @@ def test_what_the_machine_lacks_is_one_line_with_exit_4_and_nothing_is_lost(buil
     built.write(more + LONG + DOOR)
     if not torch.cuda.is_available():
         assert "device cuda:0 is not on this machine" in _one_line(built.build("cuda:0"), 4)
-    stored = next(one for one in STORE.all_stored()[0] if one.name == "local/music")
+    stored = next(one for one in STORE.all_stored()[0] if one.id == "local/music")
     weights, kept = stored.folder / "lm.safetensors", stored.folder.parent / "kept"
     shutil.move(weights, kept)
     weights.write_bytes(kept.read_bytes()[:-1] + b"x")
@@ -239,7 +240,7 @@ def test_another_decoder_on_a_built_project_needs_no_language_model(
     first, *_, last = plan["assets"][0]["reasons"]
     assert first == "decoder changed: encodec -> mbd"
     assert last == "from the stored data of its take, without the model"
-    stored = next(one for one in STORE.all_stored()[0] if one.name == "local/tune")
+    stored = next(one for one in STORE.all_stored()[0] if one.id == "local/tune")
     shutil.move(stored.folder / "lm.safetensors", tmp_path / "kept")
     try:
         done = project.build()

@@ -48,7 +48,7 @@ def stored(published: Path, model_store: Path) -> StoredModel:
 @pytest.fixture(scope="module")
 def mbd(stored: StoredModel, recipe: Make) -> Make:
     """A recipe that MultiBand Diffusion decodes."""
-    weights = f"{stored.name}@{stored.revision}"
+    weights = f"{stored.id}@{stored.revision}"
     return lambda *args, **changes: recipe(*args, **{"decoder": "mbd", "decoder_weights": weights, **changes})
 
 

@@ -53,7 +53,7 @@ def test_at_musicgen_smalls_width_a_take_is_still_its_own(threads: int, tmp_path
         Recipe(
             **{
                 **recipe("music", f"prompt {'long ' * seed}", 0.1 + seed / 50, seed).__dict__,
-                "model": stored.name,
+                "model": stored.id,
                 "revision": stored.revision,
             }
         )

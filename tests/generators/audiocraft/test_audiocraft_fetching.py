@@ -49,7 +49,7 @@ def _cli(*words: str) -> Any:
 def test_a_fetched_model_has_its_helpers_and_loads_without_the_hub(hub: FakeHub) -> None:
     lines: list[str] = []
     stored = fetch(MODEL, lines.append)
-    assert [(one.name, one.revision) for one in stored] == [(MODEL, COMMIT), ("t5-small", T5_COMMIT)]
+    assert [(one.id, one.revision) for one in stored] == [(MODEL, COMMIT), ("t5-small", T5_COMMIT)]
     assert any("state_dict.bin, 0.00 GB" in line for line in lines)
     before = len(hub.requests)
     loaded = load(MODEL, COMMIT, "cpu")
@@ -62,7 +62,7 @@ def test_the_diffusion_models_are_fetched_and_converted(hub: FakeHub, tmp_path: 
     folder = write_diffusion(tmp_path / "mbd", bands=1).parent
     hub.repositories[MBD] = (str(HELPERS[MBD][1]), folder)
     [stored] = fetch("multiband-diffusion", lambda line: None)
-    assert (stored.name, stored.revision) == (MBD, HELPERS[MBD][1])
+    assert (stored.id, stored.revision) == (MBD, HELPERS[MBD][1])
     assert stored.sources["mbd_musicgen_32khz.th"] == sha256_of(folder / "mbd_musicgen_32khz.th")
     assert sorted(stored.files) == ["bands.json", "bands.safetensors"]
     before = len(hub.requests)
@@ -76,7 +76,7 @@ def test_musicgen_style_comes_with_mert_converted(hub: FakeHub, tmp_path: Path) 
     folder = write_checkpoint(tmp_path / "published", "music-style", window_s=30)
     hub.repositories["facebook/musicgen-style"] = (str(BY_ID["facebook/musicgen-style"].revision), folder)
     hub.repositories[MERT] = (str(HELPERS[MERT][1]), folder / "MERT-v1-95M")
-    stored = {one.name: one for one in fetch("musicgen-style", lambda line: None)}
+    stored = {one.id: one for one in fetch("musicgen-style", lambda line: None)}
     assert set(stored) == {"facebook/musicgen-style", "t5-small", MERT}
     assert sorted(stored[MERT].files) == ["config.json", "model.safetensors"]
     assert stored[MERT].sources["pytorch_model.bin"] == sha256_of(
@@ -110,7 +110,7 @@ def test_a_commit_can_be_named(hub: FakeHub) -> None:
     with pytest.raises(MachineError, match=f"run: cuesmith models fetch {MODEL}@{'7' * 40}"):
         STORE.require(MODEL, "7" * 40)
     assert fetch(f"musicgen-small@{'7' * 40}", lambda line: None)[0].revision == "7" * 40
-    assert STORE.require(MODEL, "7" * 40).name == MODEL
+    assert STORE.require(MODEL, "7" * 40).id == MODEL
     with pytest.raises(MachineError, match=f"run: cuesmith models fetch {MODEL}$"):
         STORE.require(MODEL, COMMIT)
 
@@ -201,7 +201,7 @@ def test_a_model_whose_record_is_broken_is_told_beside_the_others(hub: FakeHub, 
     assert "not a readable record of a model; remove" in listed.stderr
     verified = _cli("models", "verify")
     assert verified.exit_code == 5
-    assert f"ok      {helper.name}" in verified.stdout
+    assert f"ok      {helper.id}" in verified.stdout
     lines = json.loads(_cli("doctor", "--outputs", str(tmp_path), "--json").stdout)["lines"]
     [broken] = [line for line in lines if line["found"] == "cannot read a model"]
     assert str(stored.folder) in broken["fix"]

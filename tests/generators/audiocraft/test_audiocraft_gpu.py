@@ -46,7 +46,7 @@ def on_gpu(loaded: Load) -> Load:
     def of(kind: str) -> Loaded:
         if kind not in models:
             stored = loaded(kind).stored
-            models[kind] = load(stored.name, stored.revision, "cuda:0")
+            models[kind] = load(stored.id, stored.revision, "cuda:0")
             lm = models[kind].generator.lm.float()
             # Loaded for CUDA it had been float16: the CPU's own numbers instead.
             lm.load_state_dict(loaded(kind).generator.lm.state_dict())

@@ -23,7 +23,7 @@ from pipeline.generators.audiocraft.generator import AudioCraftGenerator
 from pipeline.generators.audiocraft.loading import load, load_codec
 from pipeline.generators.audiocraft.model_store import STORE
 from pipeline.generators.audiocraft.models import LOCAL_LICENSE
-from pipeline.generators.model_store import StoreNotReady, sha256_of
+from pipeline.generators.model_store import StoreNotReady, added_local, sha256_of
 from pipeline.recipe import Recipe
 
 Folder = Callable[[str], Path]
@@ -126,7 +126,7 @@ def test_weights_of_another_shape_are_refused(tmp_path: Path, checkpoint: Folder
         _spoil(tmp_path, checkpoint("music"), dict(package)), "local/spoiled", None, None
     )
     with pytest.raises(MachineError, match="its weights do not fit its configuration"):
-        load(stored.name, stored.revision, "cpu")
+        load(stored.id, stored.revision, "cpu")
 
 
 def _without_tokenizer(folder: Path) -> None:
@@ -175,7 +175,7 @@ def test_a_part_that_is_not_whole_is_told_in_one_line(
     spoil(folder)
     stored = conversion.convert(folder, "local/spoiled", None, None)
     with pytest.raises(MachineError, match=what) as caught:
-        load(stored.name, stored.revision, "cpu")
+        load(stored.id, stored.revision, "cpu")
     assert "\n" not in str(caught.value)
 
 
@@ -186,7 +186,7 @@ def test_a_codec_alone_that_does_not_fit_is_told_alike(
     _with_model_for_codec(folder)
     stored = conversion.convert(folder, "local/spoiled", None, None)
     with pytest.raises(MachineError, match="do not fit its configuration"):
-        load_codec(stored.name, stored.revision, "cpu")
+        load_codec(stored.id, stored.revision, "cpu")
 
 
 def test_of_many_names_that_do_not_fit_the_first_is_told(
@@ -198,7 +198,7 @@ def test_of_many_names_that_do_not_fit_the_first_is_told(
         _spoil(tmp_path, checkpoint("music"), dict(package)), "local/spoiled", None, None
     )
     with pytest.raises(MachineError, match=r'Missing key\(s\) in state_dict: "[\w.]+" and \d+ more\)'):
-        load(stored.name, stored.revision, "cpu")
+        load(stored.id, stored.revision, "cpu")
 
 
 @pytest.mark.parametrize("window", ["0", "-2", ".nan", ".inf"])
@@ -232,7 +232,7 @@ def test_a_file_that_changed_is_refused(checkpoint: Folder, own_store: Path) -> 
     with pytest.raises(VerificationError, match="the file changed"):
         STORE.verify(stored)
     with pytest.raises(MachineError, match="the file changed") as caught:
-        load(stored.name, stored.revision, "cpu")
+        load(stored.id, stored.revision, "cpu")
     assert caught.value.exit_code == 4
 
 
@@ -247,7 +247,7 @@ def test_a_text_encoder_that_is_nowhere_is_named(tmp_path: Path, checkpoint: Fol
     shutil.rmtree(folder / "t5-small")
     stored = conversion.convert(folder, "local/alone", None, None)
     with pytest.raises(MachineError, match=r"needs t5-small, .* cuesmith models fetch t5-small"):
-        load(stored.name, stored.revision, "cpu")
+        load(stored.id, stored.revision, "cpu")
 
 
 @pytest.mark.parametrize(
@@ -291,10 +291,7 @@ def test_every_weight_arrives_as_it_was_written(
 ) -> None:
     model = loaded(kind).generator
     written = torch.load(checkpoint(kind) / "state_dict.bin", weights_only=True)["best_state"]
-    found = {
-        name.replace("cross_attention.original.", "cross_attention."): value
-        for name, value in model.lm.state_dict().items()
-    }
+    found = model.lm.state_dict()
     for name, value in written.items():
         # AudioCraft writes a plain attention's weights without the name of torch's module within.
         here = found.get(name, found.get(name.replace("attn.", "attn.mha.")))
@@ -350,7 +347,7 @@ def test_a_record_that_cannot_be_read_hides_no_other_model(
     assert found == [stored]
     assert [str(broken.folder) in str(fault) for fault in faults] == [True]
     with pytest.raises(MachineError, match="remove"):
-        STORE.require(broken.name, broken.revision)
+        STORE.require(broken.id, broken.revision)
 
 
 def test_a_folder_is_known_by_its_content_wherever_it_lies(
@@ -363,17 +360,17 @@ def test_a_folder_is_known_by_its_content_wherever_it_lies(
         return conversion.convert(folder, model_id, None, None).revision
 
     monkeypatch.setattr(checkpoints, "_convert", here)
-    checkpoints._stored_folder.cache_clear()
+    added_local.cache_clear()
     one = copy_checkpoint(checkpoint("music"), tmp_path / "a" / "tune")
     other = copy_checkpoint(one, tmp_path / "b" / "tune")
     first, second = checkpoints.read_folder(str(one)), checkpoints.read_folder(str(other))
     assert first == second
     assert first.id == "local/tune"
     assert str(tmp_path) not in json.dumps([first.id, first.revision])
-    checkpoints._stored_folder.cache_clear()
+    added_local.cache_clear()
     assert checkpoints.read_folder(str(one)) == first
     assert asked == [one, other]
-    checkpoints._stored_folder.cache_clear()
+    added_local.cache_clear()
 
 
 @pytest.mark.parametrize("data", [b"\0" * 1000, b"ustar" * 300, b"", b"PK\x03\x04", b"\x80\x02\x82\x01."])
@@ -398,7 +395,7 @@ def test_weights_that_do_not_fit_say_which(tmp_path: Path, checkpoint: Folder, o
     with pytest.raises(
         MachineError, match=r"do not fit its configuration .Unexpected key.*transformer\.layers\.1"
     ):
-        load(stored.name, stored.revision, "cpu")
+        load(stored.id, stored.revision, "cpu")
 
 
 def test_a_local_model_that_changed_is_not_to_be_fetched(checkpoint: Folder, own_store: Path) -> None:

@@ -4,71 +4,69 @@ from __future__ import annotations
 
 import gc
 import weakref
-from collections.abc import Sequence
-from unittest.mock import patch
+from collections.abc import Callable, Sequence
 
 import pytest
 import torch
 
-from pipeline.errors import GenerationError
-from pipeline.generators.audiocraft import memory
-from pipeline.generators.audiocraft.memory import halving_rows
+from pipeline.generators import GeneratedTake
+from pipeline.generators.audiocraft import batch_decoding, memory
+from pipeline.generators.audiocraft.generator import AudioCraftGenerator
+from pipeline.generators.audiocraft.loading import Loaded
+from pipeline.generators.audiocraft.rows import Row
+from pipeline.generators.torch_device import none_if_full
+from pipeline.recipe import Recipe
 
 
 class _Tensors:
     """Stands for what an attempt had allocated."""
 
 
-def test_running_out_halves_the_rows_and_every_item_is_done_in_order() -> None:
-    tried = []
-
-    def work(part: Sequence[int], rows: int) -> list[int]:
-        tried.append(rows)
-        if rows > 2:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return [item * 10 for item in part]
-
-    done, rows = halving_rows(work, [1, 2, 3, 4, 5], 8)
-    assert (done, rows) == ([10, 20, 30, 40, 50], 2)
-    assert tried == [8, 4, 2, 2, 2]
-
-
 def test_what_the_failed_attempt_held_is_free_before_the_next() -> None:
     held: list[weakref.ref[_Tensors]] = []
     alive: list[bool] = []
 
-    def work(part: Sequence[int], rows: int) -> list[int]:
+    def work() -> str:
         alive.extend(ref() is not None for ref in held)
         big = _Tensors()
         held.append(weakref.ref(big))
-        if rows > 1:
+        if len(held) < 3:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return list(part)
+        return "done"
 
-    with patch.object(memory, "free_memory", lambda: None):
-        gc.disable()
-        try:
-            halving_rows(work, [1], 4)
-        finally:
-            gc.enable()
+    gc.disable()
+    try:
+        assert [none_if_full(work) for _ in range(3)] == [None, None, "done"]
+    finally:
+        gc.enable()
     assert alive
     assert not any(alive)
 
 
-def test_when_not_one_row_fits_the_take_fails_with_a_remedy() -> None:
-    def work(part: Sequence[int], rows: int) -> list[int]:
-        raise torch.OutOfMemoryError("CUDA out of memory")
-
-    with pytest.raises(GenerationError, match="too little memory for this take alone; use a shorter"):
-        halving_rows(work, [1, 2], 4)
-
-
 def test_other_errors_are_not_taken_for_memory() -> None:
-    def work(part: Sequence[int], rows: int) -> list[int]:
+    def work() -> None:
         raise RuntimeError("shapes do not match")
 
     with pytest.raises(RuntimeError, match="shapes"):
-        halving_rows(work, [1, 2], 4)
+        none_if_full(work)
+
+
+def test_a_row_that_does_not_fit_alone_fails_its_take_with_a_remedy(
+    recipe: Callable[..., Recipe], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = batch_decoding.decode
+
+    def tight(loaded: Loaded, rows: Sequence[Row], slots: int) -> list[torch.Tensor | None]:
+        if slots > 1 or rows[0].seed == 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(loaded, rows, slots)
+
+    monkeypatch.setattr(batch_decoding, "decode", tight)
+    asked = [recipe("magnet", seed=seed) for seed in (1, 2, 3)]
+    made = {one.seed: outcome for one, outcome in AudioCraftGenerator("cpu").generate(asked, {})}
+    assert "too little memory for this take alone; use a shorter" in str(made[2])
+    assert isinstance(made[1], GeneratedTake)
+    assert isinstance(made[3], GeneratedTake)
 
 
 def test_rows_follow_the_devices_memory(monkeypatch: pytest.MonkeyPatch) -> None:

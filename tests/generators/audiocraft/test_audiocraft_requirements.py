@@ -23,10 +23,10 @@ from pipeline.generators.audiocraft.models import (
     HELPERS,
     MBD,
     PUBLISHED,
-    UNPINNED,
     Model,
     windows,
 )
+from pipeline.generators.protocol import UNFETCHED
 from pipeline.manifest.spec import AssetSpec, AudioInput, MasteringSpec
 
 FILE = AudioInput("tune.wav", "/somewhere/tune.wav", "ab" * 32)
@@ -132,7 +132,7 @@ def test_a_commit_that_is_not_known_says_so(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(
         BY_ID, "facebook/musicgen-large", replace(BY_ID["facebook/musicgen-large"], revision=None)
     )
-    assert ENGINE.requirements(_asked(model="musicgen-large")).model.revision == UNPINNED
+    assert ENGINE.requirements(_asked(model="musicgen-large")).model.revision == UNFETCHED
 
 
 def test_an_unknown_model_names_those_there_are() -> None:

@@ -14,7 +14,7 @@ from pipeline.audio import Clip
 from pipeline.errors import GenerationError
 from pipeline.generators import GeneratedTake
 from pipeline.generators.audiocraft import batch_decoding, codec, slot_decoding
-from pipeline.generators.audiocraft.generator import AudioCraftGenerator
+from pipeline.generators.audiocraft.generator import AudioCraftGenerator, PreparedModel
 from pipeline.generators.audiocraft.loading import Loaded
 from pipeline.generators.audiocraft.rows import Row
 from pipeline.recipe import Recipe
@@ -130,10 +130,10 @@ def test_a_model_that_gives_nan_fails_the_take_with_a_reason(
     worker = AudioCraftGenerator("cpu")
     asked = recipe(kind)
     _takes(worker, [asked])
-    [model] = worker._loaded.values()
+    [(key, model)] = worker._models.items()
     with torch.no_grad():
-        model.generator.lm.linears[1].weight[0, 0] = torch.nan
-    worker._prepare_decoder((model.model.id, model.stored.revision), model)
+        model.loaded.generator.lm.linears[1].weight[0, 0] = torch.nan
+    worker._models[key] = PreparedModel.of(model.loaded)
     [(_, failed)] = worker.generate([asked], {})
     assert isinstance(failed, GenerationError)
     assert "NaN" in str(failed)
@@ -152,10 +152,14 @@ def test_out_of_memory_in_the_midst_halves_the_rows_and_loses_no_take(
         return real(generator, rows, slots)
 
     monkeypatch.setattr(batch_decoding, "decode", tight)
-    takes = _takes(AudioCraftGenerator("cpu"), [recipe("music", seed=seed, seconds=0.2) for seed in range(5)])
+    asked = [recipe("music", seed=seed, seconds=0.2) for seed in range(5)]
+    takes = _takes(AudioCraftGenerator("cpu"), asked)
     assert len(takes) == 5
     assert {(take.notes["rows"], take.notes["step"]) for take in takes.values()} == {(2, "batches")}
     assert tried == [8, 4, 2, 2, 2]
+    assert all(
+        _same(takes[one.digest], _takes(AudioCraftGenerator("cpu"), [one])[one.digest]) for one in asked
+    )
 
 
 @pytest.mark.parametrize(("role", "kind"), [("melody", "music-melody"), ("continue_from", "music")])

@@ -24,7 +24,7 @@ from pipeline.generators.audiocraft import codec, conversion, style
 from pipeline.generators.audiocraft.audiocraft_modules import transformer
 from pipeline.generators.audiocraft.conditions import encode_condition
 from pipeline.generators.audiocraft.decoding.cpu.attention import SlotCache
-from pipeline.generators.audiocraft.generator import AudioCraftGenerator
+from pipeline.generators.audiocraft.generator import AudioCraftGenerator, PreparedModel
 from pipeline.generators.audiocraft.loading import Loaded, load
 from pipeline.recipe import Recipe
 
@@ -256,9 +256,10 @@ def test_a_model_that_the_slots_do_not_do_goes_through_audiocrafts_own_layers_to
     worker = AudioCraftGenerator("cpu")
     asked = [styled(seed=1), styled("other", 2, 0.3, temperature=1.0), styled(seed=3, cfg_text=1.0)]
     in_slots = {one.digest: take for one, take in worker.generate(asked, AUDIO)}
-    [model] = worker._loaded.values()
+    [(key, model)] = worker._models.items()
     # A scale of 1 leaves the layer as it is.
-    model.generator.lm.transformer.layers[0].layer_scale_1 = transformer.LayerScale(32, init=1.0)
+    model.loaded.generator.lm.transformer.layers[0].layer_scale_1 = transformer.LayerScale(32, init=1.0)
+    worker._models[key] = PreparedModel.of(model.loaded)
     for one, take in worker.generate(asked, AUDIO):
         before = in_slots[one.digest]
         assert isinstance(before, GeneratedTake)
@@ -314,7 +315,7 @@ def test_a_checkpoint_without_its_mert_names_the_fetch(
     with pytest.raises(
         MachineError, match=r"needs m-a-p/MERT-v1-95M, .* cuesmith models fetch m-a-p/MERT-v1-95M"
     ):
-        load(stored.name, stored.revision, "cpu")
+        load(stored.id, stored.revision, "cpu")
 
 
 def test_code_in_merts_file_is_refused_and_never_runs(

@@ -51,7 +51,7 @@ def recipe(tiny: Callable[..., Path]) -> Callable[..., Recipe]:
         return Recipe(
             engine="diffusers",
             engine_version="1",
-            model=stored.name,
+            model=stored.id,
             revision=stored.revision,
             kind="music",
             prompt=changes.pop("prompt", "calm flute"),

@@ -55,8 +55,8 @@ def _no_progress(line: str) -> None:
 @pytest.mark.parametrize(("family", "name"), MODELS.items())
 def test_a_fetched_pipeline_generates_without_the_hub(family: str, name: str, hub: FakeHub) -> None:
     lines: list[str] = []
-    stored = fetch(name.partition("/")[2], lines.append)
-    assert (stored.name, stored.revision) == (name, COMMIT)
+    [stored] = fetch(name.partition("/")[2], lines.append)
+    assert (stored.id, stored.revision) == (name, COMMIT)
     assert stored.model is not None
     assert stored.model.family == family
     assert "transformer/diffusion_pytorch_model.safetensors" in stored.sources
@@ -75,7 +75,7 @@ def test_the_commit_of_the_first_fetch_is_used_from_then_on(hub: FakeHub) -> Non
     fetch(OPEN, _no_progress)
     downloads = hub.downloads()
     hub.repositories[OPEN] = ("b" * 40, Path("/nowhere"))
-    assert fetch(OPEN, _no_progress).revision == COMMIT
+    assert fetch(OPEN, _no_progress)[0].revision == COMMIT
     assert hub.downloads() == downloads
 
 
@@ -94,8 +94,8 @@ def test_a_commit_can_be_named_and_an_error_names_the_one_that_a_recipe_needs(hu
 def test_another_commit_leaves_the_pinned_one(hub: FakeHub) -> None:
     fetch(OPEN, _no_progress)
     hub.repositories[OPEN] = ("b" * 40, hub.repositories[OPEN][1])
-    assert fetch(f"{OPEN}@{'b' * 40}", _no_progress).revision == "b" * 40
-    assert fetch(OPEN, _no_progress).revision == model_store.STORE.pinned_commit(OPEN) == COMMIT
+    assert fetch(f"{OPEN}@{'b' * 40}", _no_progress)[0].revision == "b" * 40
+    assert fetch(OPEN, _no_progress)[0].revision == model_store.STORE.pinned_commit(OPEN) == COMMIT
 
 
 def test_only_what_the_pipeline_needs_is_downloaded(hub: FakeHub, tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_only_what_the_pipeline_needs_is_downloaded(hub: FakeHub, tmp_path: Path
     ):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(b"no")
-    stored = fetch(OPEN, _no_progress)
+    [stored] = fetch(OPEN, _no_progress)
     assert sorted(stored.files) == sorted(
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
@@ -200,7 +200,7 @@ def test_models_lists_licences_with_their_conditions(hub: FakeHub) -> None:
 
 
 def test_verify_finds_a_file_that_changed(hub: FakeHub) -> None:
-    stored = fetch(OPEN, _no_progress)
+    [stored] = fetch(OPEN, _no_progress)
     assert _cli("verify").exit_code == 0
     (stored.folder / "vae" / "config.json").write_text("{}")
     done = _cli("verify", OPEN)

@@ -91,7 +91,6 @@ class SlotDecoder:
             None if make_graphs is None else make_graphs((self._codes, self._numbers, self._broken))
         )
         self.steps_taken = 0
-        self.wasted = 0
 
     @torch.no_grad()
     def run(
@@ -195,9 +194,7 @@ class SlotDecoder:
             self._graphs.run(key, self._advance)
         self.steps_taken += 1
         for slot in slots:
-            if slot is None:
-                self.wasted += 1
-            else:
+            if slot is not None:
                 slot.position += 1
                 slot.left -= 1
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from pipeline.generators.audiocraft.audiocraft_modules import transformer
-from pipeline.generators.audiocraft.conditions import MaskedCrossAttention, projections
+from pipeline.generators.audiocraft.conditions import projections
 
 _PROBE_ROWS = 16
 
@@ -152,7 +152,7 @@ def unsupported_feature(lm: Any) -> str | None:
     """A feature of ``lm`` that a step does not support, or None, as for all published models but MAGNeT's."""
     layers = list(lm.transformer.layers)
     attentions = [layer.self_attn for layer in layers]
-    crosses = [_unmasked(layer.cross_attention) for layer in layers if layer.cross_attention is not None]
+    crosses = [layer.cross_attention for layer in layers if layer.cross_attention is not None]
     unsupported = {
         "norms after their blocks": any(not layer.norm_first for layer in layers),
         "rotary positions": lm.transformer.rope is not None,
@@ -207,7 +207,7 @@ def _layer(layer: Any, dtype: torch.dtype) -> Layer:
 
 
 def _cross(layer: Any, dtype: torch.dtype) -> Cross:
-    weight, _, output = projections(_unmasked(layer.cross_attention))
+    weight, _, output = projections(layer.cross_attention)
     dim = weight.shape[0] // 3
     return Cross(
         norm=Norm.of(layer.norm_cross),
@@ -215,7 +215,3 @@ def _cross(layer: Any, dtype: torch.dtype) -> Cross:
         keys_values=Linear(weight[dim:], None, dtype),
         out=Linear(output.weight, None, dtype),
     )
-
-
-def _unmasked(attention: Any) -> Any:
-    return attention.original if isinstance(attention, MaskedCrossAttention) else attention
