@@ -15,7 +15,7 @@ from typing import Any
 
 from pipeline.build.lock import build_lock
 from pipeline.build.prepare import Prepared, prepare
-from pipeline.build.publish import publish
+from pipeline.build.publish import publish_version
 from pipeline.plan import AssetPlan, VariationPlan, group_digest
 from pipeline.plan.digests import CHAIN_VERSION
 from pipeline.provenance import MASTER_SCHEMA, TAKE_SCHEMA
@@ -60,7 +60,7 @@ def finish(manifest: Path, outputs: Path, profile: str | None = None) -> None:
         _fill(Store(HastyBackend(outputs), str(outputs)), prepare(manifest, str(outputs), profile))
         prepared = prepare(manifest, str(outputs), profile)
         with build_lock(prepared.store, prepared.project.name, "benchmark") as fence:
-            publish(prepared, run="benchmark", build={}, fence=fence)
+            publish_version(prepared, run="benchmark", build={}, fence=fence)
         left = prepare(manifest, str(outputs), profile).plan.totals()["actions"]
         if left["generate"] or left["re-master"]:
             raise AssertionError(f"the benchmark's project is not finished: {left}")

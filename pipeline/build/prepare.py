@@ -471,24 +471,18 @@ def failed_json(asset: str, variation: int, stage: Stage, reason: str, master: s
     return item | ({"master": master} if stage is Stage.QUALITY else {})
 
 
-def off_target_in(version: Version | None) -> int:
-    """Count the masters of a version that missed their loudness target."""
-    return sum(map(is_off_target, version.masters)) if version else 0
+def attention_counts(version: Version | None) -> dict[str, int]:
+    """Count the masters of a version that need somebody's attention, as ``build --json`` does.
 
-
-def watermark_lost_in(version: Version | None) -> int:
-    """Count the masters of a version whose watermark was not found again in a delivered file."""
-    return sum("watermark_lost" in row for row in version.masters) if version else 0
-
-
-def waiting_in(version: Version | None) -> int:
-    """Count the masters of a version that have a new take waiting for review."""
-    return sum("waiting" in row for row in version.masters) if version else 0
-
-
-def removed_names(prepared: Prepared) -> list[str]:
-    """Return the names of the masters that the build removes from the catalog."""
-    return [name_of(row) for row in prepared.removed]
+    Those with a new take that waits for review, those that missed their loudness target, and those whose watermark was
+    not found again in a delivered file.
+    """
+    rows = version.masters if version else ()
+    return {
+        "waiting": sum("waiting" in row for row in rows),
+        "off_target": sum(map(is_off_target, rows)),
+        "watermark_lost": sum("watermark_lost" in row for row in rows),
+    }
 
 
 def _failed_before(prepared: Prepared) -> list[dict[str, Any]]:
@@ -508,12 +502,10 @@ def unchanged_result(prepared: Prepared) -> dict[str, Any]:
         "generated": 0,
         "mastered": 0,
         "reused": sum(len(plan.variations) for plan in prepared.plan.assets) - len(failed),
-        "waiting": waiting_in(prepared.latest),
-        "off_target": off_target_in(prepared.latest),
-        "watermark_lost": watermark_lost_in(prepared.latest),
+        **attention_counts(prepared.latest),
         "failed": failed,
         "left": [],
-        "removed": removed_names(prepared),
+        "removed": [name_of(row) for row in prepared.removed],
         "run": None,
         "report": None,
         "library": None,

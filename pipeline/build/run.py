@@ -20,14 +20,10 @@ from pipeline.build.prepare import (
     Made,
     Prepared,
     failed_json,
-    off_target_in,
-    removed_names,
-    waiting_in,
-    watermark_lost_in,
+    unchanged_result,
     with_valid_plan,
 )
-from pipeline.build.publish import Published, publish, report_build
-from pipeline.build.quarantine import quarantine_report, record_quarantine
+from pipeline.build.publish import Published, publish
 from pipeline.build.runner import Runner
 from pipeline.build.start import Start
 from pipeline.build.usage import uses_json
@@ -112,8 +108,8 @@ class BuildRun:
         self._workers = Workers(self._dispatcher, runner.start, self._session, self._on_event, self._on_began)
         self._failed_takes: dict[str, str] = {}
         self._failed: dict[tuple[str, int], tuple[Stage, str]] = {}
-        self._made_takes: set[str] = set()
         self._took: dict[str, float] = {}
+        """How long each take that was made took, by recipe digest, in seconds."""
         self._made_masters: set[str] = set()
         self._existing: set[str] = set()
         """Masters that the plan makes and the store had."""
@@ -123,7 +119,6 @@ class BuildRun:
         self._stages: dict[str, float] = {}
         self._estimate = BuildEstimate(0.0, 0.0, 0.0, 0.0, ())
         self._done = Published(None)
-        self._report: str | None = None
         self._resources = contextlib.ExitStack()
         self._git = git_commit(Path(prepared.project.file).resolve().parent)
 
@@ -314,24 +309,14 @@ class BuildRun:
         self._end_stage("master")
         self._journal.write("publish-began")
         self._keeps_store()
-        self._fence()
         not_made = {place: reason for place, (_, reason) in self._failed.items()}
         made = Made(
             self._digests, frozenset(self._made_masters), dict.fromkeys(self._left(), LEFT) | not_made
         )
-        changed = record_quarantine(self._prepared, self.run, made)
+        facts = {"stages": self._stages, "git": self._git, "prefect_run": self._prefect_run}
         self._done = publish(
-            self._prepared,
-            run=self.run,
-            made=made,
-            build=self.result()
-            | {"stages": self._stages, "git": self._git, "prefect_run": self._prefect_run},
-            fence=self._fence,
+            self._prepared, self._journal, build=self.result() | facts, made=made, fence=self._fence
         )
-        if self._done.new or changed:
-            self._report = report_build(self._prepared.store, self._done.version, self._journal)
-        elif self._failed:
-            self._report = quarantine_report(self._prepared)
         self._learn_rest()
         self._journal.write("build-done", **self.result())
 
@@ -354,25 +339,16 @@ class BuildRun:
         variations = sum(len(plan.variations) for plan in self._prepared.plan.assets)
         mastered = len(self._made_masters)
         left = self._left()
-        version, library = self._done.version, self._done.library
-        return {
-            "version": version.number if version else None,
-            "published": self._done.new,
-            "generated": len(self._made_takes),
+        work = {
+            "generated": len(self._took),
             "mastered": mastered,
             "reused": variations - mastered - len(self._failed) - len(left),
-            "waiting": waiting_in(version),
-            "off_target": off_target_in(version),
-            "watermark_lost": watermark_lost_in(version),
             "failed": [
                 failed_json(asset, variation, stage, reason, self._digests.get((asset, variation)))
                 for (asset, variation), (stage, reason) in sorted(self._failed.items())
             ],
             "left": [{"asset": asset, "variation": variation} for asset, variation in sorted(left)],
-            "removed": removed_names(self._prepared),
             "run": self.run,
-            "report": self._report,
-            "library": library.to_json() if library else None,
             "generate": {
                 "seconds": round(self._stages.get("generate", 0.0), 3),
                 "estimated_seconds": round(self._estimate.generate_seconds, 3),
@@ -382,6 +358,7 @@ class BuildRun:
             "estimated_seconds": round(self._estimate.seconds, 3),
             "seconds": round(time.monotonic() - self._began, 3),
         }
+        return unchanged_result(self._prepared) | work | self._done.to_json()
 
     def _on_began(self, item: str) -> None:
         """Show what a worker makes now."""
@@ -419,7 +396,6 @@ class BuildRun:
 
     def _on_take(self, event: jobs.Event, assets: list[str]) -> None:
         if isinstance(event, jobs.TakeMade):
-            self._made_takes.add(event.item)
             self._took[event.item] = event.took
             self._journal.write(
                 "take", take=event.item, audio_seconds=event.seconds, took=round(event.took, 3)
