@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline import jobs
 from pipeline.build.devices import devices_for
 from pipeline.build.dispatch import Dispatcher, Group, Work
 from pipeline.build.journal import new_run_id
@@ -22,7 +21,7 @@ from pipeline.build.workers import Seat, SessionBroken, Worker, Workers
 from pipeline.catalog import Catalog, Reviews, master_row
 from pipeline.errors import MachineError, UsageError
 from pipeline.generators import engine_keys, find_engine
-from pipeline.jobs.work_items import store_inputs
+from pipeline.jobs import work_items
 from pipeline.manifest import beside, load, nearest
 from pipeline.manifest.spec import AssetSpec, Project
 from pipeline.plan import AssetPlan, TakeOrder, group_digest, master_digest, plan
@@ -199,7 +198,7 @@ def run_audition(audition: Audition, devices: Sequence[str] | None) -> dict[str,
 def _generate(audition: Audition, run: str, devices: Sequence[str] | None) -> None:
     """Make the takes, one model after the other, each on its engine's first device."""
     store, by_group = audition.prepared.store, dict[Group, list[TakeOrder]]()
-    for order in store_inputs(audition.prepared.plan.orders(), store):
+    for order in work_items.store_inputs(audition.prepared.plan.orders(), store):
         by_group.setdefault(group_of(order), []).append(order)
     if by_group:
         audition.notify(f"takes to generate: {sum(map(len, by_group.values()))}")
@@ -209,15 +208,15 @@ def _generate(audition: Audition, run: str, devices: Sequence[str] | None) -> No
             Work(order.recipe.digest, order, group, order.cost, take_limit_s(order, device))
             for order in orders
         ]
-        _work(audition, device, works, jobs.TakeSession(device, run, None, group[0]))
+        _work(audition, device, works, work_items.TakeSession(device, run, None, group[0]))
 
 
 def _master(audition: Audition, run: str) -> None:
     facts, known = audition.facts, audition.prepared.known
     orders = {
-        entry.master: jobs.AssetOrder(
+        entry.master: work_items.AssetOrder(
             entry.plan.asset,
-            (jobs.VariationOrder(1, (entry.take,), entry.master, made=False),),
+            (work_items.VariationOrder(1, (entry.take,), entry.master, made=False),),
             (),
             entry.group,
             facts,
@@ -231,10 +230,10 @@ def _master(audition: Audition, run: str) -> None:
     ]
     if works:
         audition.notify(f"takes to master: {len(works)}")
-    _work(audition, "cpu", works, jobs.MasterSession("cpu", run, None))
+    _work(audition, "cpu", works, work_items.MasterSession("cpu", run, None))
 
 
-def _work(audition: Audition, device: str, works: Sequence[Work[Any]], session: jobs.Session) -> None:
+def _work(audition: Audition, device: str, works: Sequence[Work[Any]], session: work_items.Session) -> None:
     """Do ``works`` in one worker process. What no worker can do fails; the rest of the audition goes on."""
 
     def give_up(work: Work[Any], reason: str) -> None:
@@ -261,10 +260,10 @@ def _work(audition: Audition, device: str, works: Sequence[Work[Any]], session: 
         workers.stop()
 
 
-def _note(audition: Audition, event: jobs.Event) -> None:
-    if isinstance(event, jobs.Failed):
+def _note(audition: Audition, event: work_items.Event) -> None:
+    if isinstance(event, work_items.Failed):
         audition.failed[event.item] = event.reason
-    elif isinstance(event, jobs.TakeMade):
+    elif isinstance(event, work_items.TakeMade):
         label = next(entry.label for entry in audition.entries if entry.take == event.item)
         audition.notify(f"  {label}: {event.seconds:.1f} s of audio in {event.took:.1f} s")
 

@@ -29,7 +29,7 @@ from pipeline.build.workers import Link, MachineLost, Seat, Worker, WorkerDied, 
 from pipeline.cpus import usable_cpus
 from pipeline.errors import CuesmithError, MachineError
 from pipeline.generators import Engine
-from pipeline.jobs import EndSession, Give, Message, Session
+from pipeline.jobs.work_items import EndSession, Give, Message, Session
 from pipeline.store import Backend, Store
 from pipeline.store.local import open_backend
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from pipeline import jobs
 from pipeline.build.dispatch import Dispatcher, Group, Work
 from pipeline.build.journal import Journal
 from pipeline.build.lock import build_lock
@@ -31,7 +30,7 @@ from pipeline.build.workers import Item, Seat, Workers, names_of
 from pipeline.credentials.signing import open_signer
 from pipeline.errors import MachineError, UsageError
 from pipeline.generators import Grouping, find_engine
-from pipeline.jobs.work_items import store_inputs
+from pipeline.jobs import work_items
 from pipeline.plan import (
     MASTERING,
     OVERHEAD,
@@ -162,7 +161,7 @@ class BuildRun:
     def begin(self) -> tuple[Seat, ...]:
         """Queue the work and return the places for workers. Stores conditioning audio before it returns."""
         plan, store = self._prepared.plan, self._prepared.store
-        orders = store_inputs(plan.orders(), store)
+        orders = work_items.store_inputs(plan.orders(), store)
         self._estimate = estimate(
             plan, self._devices_of, self._runner.mastering_devices(), recorded_speeds(store)
         )
@@ -271,11 +270,11 @@ class BuildRun:
         if is_last:
             self._dispatcher.close(_MASTERING)
 
-    def _session(self, group: Group, device: str) -> jobs.Session:
+    def _session(self, group: Group, device: str) -> work_items.Session:
         left, session = self._dispatcher.seconds_left(), (device, self.run, self._prefect_run)
         if group == _MASTERING:
-            return jobs.MasterSession(*session, seconds_left=left)
-        return jobs.TakeSession(*session, group[0], group[-1] == _STORED, seconds_left=left)
+            return work_items.MasterSession(*session, seconds_left=left)
+        return work_items.TakeSession(*session, group[0], group[-1] == _STORED, seconds_left=left)
 
     def _learn_speeds(self) -> None:
         """Record how long takes took, except for models with a failed take and engines that record it themselves."""
@@ -369,7 +368,7 @@ class BuildRun:
         elif place:
             self._journal.show("began", item=item, stage="master", name=master_name(*place))
 
-    def _on_event(self, event: jobs.Event) -> None:
+    def _on_event(self, event: work_items.Event) -> None:
         """Record an outcome; once an asset's last take has one, queue the asset."""
         self._journal.show("ended", item=event.item)
         with self._lock:
@@ -394,37 +393,37 @@ class BuildRun:
     def _end_stage(self, stage: str) -> None:
         self._stages[stage] = round(time.monotonic() - self._stages[stage], 3)
 
-    def _on_take(self, event: jobs.Event, assets: list[str]) -> None:
-        if isinstance(event, jobs.TakeMade):
+    def _on_take(self, event: work_items.Event, assets: list[str]) -> None:
+        if isinstance(event, work_items.TakeMade):
             self._took[event.item] = event.took
             self._journal.write(
                 "take", take=event.item, audio_seconds=event.seconds, took=round(event.took, 3)
             )
-        elif isinstance(event, jobs.Failed):
+        elif isinstance(event, work_items.Failed):
             self._failed_takes[event.item] = event.reason
             self._journal.write("take-failed", take=event.item, assets=assets, reason=event.reason)
 
-    def _on_master(self, event: jobs.Event) -> None:
-        if isinstance(event, jobs.Mastered):
+    def _on_master(self, event: work_items.Event) -> None:
+        if isinstance(event, work_items.Mastered):
             self._made_masters.add(event.item)
             self._journal.write(
                 "master", master=event.item, audio_seconds=event.seconds, took=round(event.took, 3)
             )
-        elif isinstance(event, jobs.Failed | jobs.Quarantined):
+        elif isinstance(event, work_items.Failed | work_items.Quarantined):
             place = self._places[event.item]
-            stage = Stage.QUALITY if isinstance(event, jobs.Quarantined) else Stage.MASTER
+            stage = Stage.QUALITY if isinstance(event, work_items.Quarantined) else Stage.MASTER
             self._fail(place, stage, event.reason)
 
     def _give_up(self, work: Work[Item], reason: str) -> None:
         """Record that work has failed which no worker could do."""
         for name in names_of(work.item):
-            self._on_event(jobs.Failed(name, reason))
+            self._on_event(work_items.Failed(name, reason))
 
     def _fail(self, place: tuple[str, int], stage: Stage, reason: str) -> None:
         self._failed[place] = (stage, reason)
         self._journal.write("failed", asset=place[0], variation=place[1], stage=stage, reason=reason)
 
-    def _order(self, plan: AssetPlan) -> jobs.AssetOrder | None:
+    def _order(self, plan: AssetPlan) -> work_items.AssetOrder | None:
         """Return what to master of an asset; None if all its masters exist."""
         skipped = (Action.REUSE, Action.LOCKED) if plan.gain_group else (Action.LOCKED,)
         to_master = {
@@ -453,11 +452,11 @@ class BuildRun:
                 self._fail((plan.asset.id, number), Stage.QUALITY, quarantined)
             if made:
                 self._existing.add(digest)
-            orders.append(jobs.VariationOrder(number, takes, digest, made))
+            orders.append(work_items.VariationOrder(number, takes, digest, made))
         if all(order.made for order in orders):
             return None
         facts = manifest_facts(self._prepared.project, plan.asset.source, self._git)
-        return jobs.AssetOrder(plan.asset, tuple(orders), plan.anchors, group, facts)
+        return work_items.AssetOrder(plan.asset, tuple(orders), plan.anchors, group, facts)
 
     def _available(self, plan: AssetPlan, variation: VariationPlan) -> tuple[str, ...]:
         """Return the candidates that have a take; if there is none, record the variation as failed."""
@@ -476,7 +475,7 @@ def take_limit_s(order: TakeOrder, device: str) -> float:
     return max(LIMIT_S, _LIMIT_FACTOR * engine_estimate([order], device).seconds)
 
 
-def master_limit_s(order: jobs.AssetOrder) -> float:
+def master_limit_s(order: work_items.AssetOrder) -> float:
     """How long mastering of an asset may take."""
     return max(2 * LIMIT_S, _MASTER_LIMIT_FACTOR * order.asset.duration_s * len(order.variations))
 

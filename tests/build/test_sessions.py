@@ -24,9 +24,9 @@ from pipeline.build.prepare import prepare
 from pipeline.build.run import BuildRun
 from pipeline.build.runner import LocalRunner
 from pipeline.generators import Outcome, RecipeSource
-from pipeline.jobs import EndSession, Give, TakeMade, TakeSession, Wants
 from pipeline.jobs.orders import OrderSource
 from pipeline.jobs.takes import make_takes
+from pipeline.jobs.work_items import EndSession, Give, TakeMade, TakeSession, Wants
 from pipeline.plan import TakeOrder
 from pipeline.recipe import Recipe
 

@@ -27,7 +27,7 @@ from flows.private_server import early_api
 from pipeline.build.prepare import prepare
 from pipeline.build.start import warm_workers
 from pipeline.errors import MachineError
-from pipeline.jobs import Broken, TakeSession
+from pipeline.jobs.work_items import Broken, TakeSession
 
 LISTED = "import json, sys; print(json.dumps(sorted(sys.modules)))"
 BUILD = f"from flows.cli import main\ntry: main()\nfinally: {LISTED}"

@@ -19,8 +19,8 @@ from pipeline.build.ci import build_summary
 from pipeline.build.dispatch import Dispatcher
 from pipeline.build.notify import WEBHOOK_VARIABLE
 from pipeline.build.prepare import Prepared, prepare
-from pipeline.jobs import AssetOrder
 from pipeline.jobs.orders import OrderSource
+from pipeline.jobs.work_items import AssetOrder
 
 SOUNDS = {"a/small": 0, "b/urgent": 5, "c/large": 0, "d/last": -5}
 LENGTHS = {"c/large": "0.4s"}

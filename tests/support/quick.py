@@ -21,7 +21,7 @@ from pipeline.build.runner import LocalRunner
 from pipeline.build.worker import serve
 from pipeline.build.workers import Seat
 from pipeline.catalog import Catalog, ReviewEvent, Reviews, Version, check_store
-from pipeline.jobs import EndSession
+from pipeline.jobs.work_items import EndSession
 from pipeline.provenance import MasterRow
 from pipeline.store import Store
 
