@@ -117,20 +117,18 @@ def _cases(prepared: Prepared, result: Mapping[str, Any]) -> list[Case]:
     left = {(one["asset"], one["variation"]) for one in result["left"]}
     places = _places(prepared)
     cases = []
-    for plan in prepared.plan.assets:
-        for variation in plan.variations:
-            asset, number = plan.asset.id, variation.variation
-            name = f"{asset.rpartition('/')[2]}_{number:02d}"
-            fault = failed.get((asset, number))
-            if fault is not None:
-                file, line = places[asset]
-                cases.append(Case(asset, name, (fault["stage"], f"{fault['reason']}\n{file}:{line}")))
-            elif (asset, number) in left:
-                cases.append(Case(asset, name, skipped="left for the next build, because the time was up"))
-            elif variation.action is Action.LOCKED:
-                cases.append(Case(asset, name, skipped=", ".join(map(str, variation.reasons)) or "locked"))
-            else:
-                cases.append(Case(asset, name))
+    for place, (_, variation) in prepared.plan.by_place().items():
+        asset, fault = place[0], failed.get(place)
+        name = master_name(*place).rpartition("/")[2]
+        if fault is not None:
+            file, line = places[asset]
+            cases.append(Case(asset, name, (fault["stage"], f"{fault['reason']}\n{file}:{line}")))
+        elif place in left:
+            cases.append(Case(asset, name, skipped="left for the next build, because the time was up"))
+        elif variation.action is Action.LOCKED:
+            cases.append(Case(asset, name, skipped=", ".join(map(str, variation.reasons)) or "locked"))
+        else:
+            cases.append(Case(asset, name))
     return cases
 
 

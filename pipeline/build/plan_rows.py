@@ -73,9 +73,8 @@ def planned_rows(prepared: Prepared) -> list[PlannedRow]:
     """Return every row of the latest and of the next version, sorted by asset and variation."""
     changes = {change.place: change for change in prepared.changes}
     rows = [
-        _row(plan, variation, changes.get((plan.asset.id, variation.variation)))
-        for plan in prepared.plan.assets
-        for variation in plan.variations
+        _row(plan, variation, changes.get(place))
+        for place, (plan, variation) in prepared.plan.by_place().items()
     ]
     return sorted([*rows, *_removed(prepared)], key=lambda row: (row.asset, row.variation))
 

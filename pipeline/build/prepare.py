@@ -38,7 +38,7 @@ from pipeline.manifest.problems import list_names
 from pipeline.manifest.spec import AssetSpec, CredentialsPolicy, ManifestText, Project
 from pipeline.plan import APPROVED, LOCKED, AssetPlan, Plan, Reason, Stage, VariationPlan, plan
 from pipeline.plan.values import Known
-from pipeline.provenance import CredentialsJson, MasterRow, MissingRow, name_of
+from pipeline.provenance import CredentialsJson, MasterRow, MissingRow, name_of, place_of
 from pipeline.store import Store
 
 Signatures = Mapping[tuple[str, int], SignedFiles]
@@ -146,9 +146,7 @@ class Prepared:
 
     def removed_from(self, before: Version | None) -> tuple[MasterRow, ...]:
         """Return the rows of ``before`` that the version after it drops."""
-        listed = {
-            (plan.asset.id, variation.variation) for plan in self.plan.assets for variation in plan.variations
-        }
+        listed = self.plan.by_place()
         rows = before.masters if before else ()
         moved = pending_renames(before, self.renames)
         places = ((moved.get(row["asset"], row["asset"]), row["variation"]) for row in rows)
@@ -161,12 +159,7 @@ class Prepared:
     @cached_property
     def to_make(self) -> Set[Place]:
         """Asset id and variation of everything that the build generates or re-masters."""
-        return {
-            (plan.asset.id, variation.variation)
-            for plan in self.plan.stale
-            for variation in plan.variations
-            if variation.action.makes
-        }
+        return {place for place, (_, variation) in self.plan.by_place().items() if variation.action.makes}
 
     @cached_property
     def changes(self) -> tuple[Change, ...]:
@@ -340,7 +333,7 @@ def _changes(prepared: Prepared) -> Iterable[Change]:
     unsigned = unsigned_rows(prepared, rows)
     if latest is not None and not unsigned and latest.same_masters(rows):
         return
-    after = {(row["asset"], row["variation"]): row for row in (*rows, *map(_as_signed, unsigned))}
+    after = {place_of(row): row for row in (*rows, *map(_as_signed, unsigned))}
     before = rows_by_current_id(latest, prepared.renames)
     for change in compare_rows(prepared.store, before, after, prepared.reviews, reasons_of(prepared)):
         if change.place not in prepared.to_make:
@@ -357,12 +350,8 @@ def _as_signed(row: MasterRow) -> MasterRow:
 
 def reasons_of(prepared: Prepared) -> dict[Place, tuple[Reason, ...]]:
     """Return the reasons of every variation that is not up to date."""
-    return {
-        (plan.asset.id, variation.variation): variation.reasons
-        for plan in prepared.plan.assets
-        for variation in plan.variations
-        if variation.reasons
-    }
+    rows = prepared.plan.by_place().items()
+    return {place: variation.reasons for place, (_, variation) in rows if variation.reasons}
 
 
 def next_rows(
@@ -402,12 +391,10 @@ def missing_from(
 
     ``failed`` is that of the build's result. Default: what earlier builds quarantined.
     """
-    present = {(row["asset"], row["variation"]) for row in rows}
-    reasons = {
-        (failure["asset"], failure["variation"]): failure
-        for failure in (_failed_before(prepared) if failed is None else failed)
-    }
-    known = {(gap["asset"], gap["variation"]): gap for gap in (before.missing if before else ())}
+    present = set(map(place_of, rows))
+    failures = _failed_before(prepared) if failed is None else failed
+    reasons = {(failure["asset"], failure["variation"]): failure for failure in failures}
+    known = {place_of(gap): gap for gap in (before.missing if before else ())}
     missing = []
     for asset in prepared.assets:
         for place in ((asset.id, variation) for variation in range(1, asset.variations + 1)):
@@ -446,7 +433,7 @@ def _with_signatures(
     return tuple(
         signing.with_signatures(row, policies.get(row["asset"]), earlier.get(place), signed.get(place))
         for row in rows
-        for place in [(row["asset"], row["variation"])]
+        for place in [place_of(row)]
     )
 
 
@@ -458,9 +445,8 @@ def unsigned_rows(prepared: Prepared, rows: Sequence[MasterRow]) -> list[MasterR
 def known_failures(prepared: Prepared) -> dict[tuple[str, int], tuple[str, str]]:
     """Return what earlier builds quarantined: asset id and variation to the reason and the master's digest."""
     return {
-        (plan.asset.id, variation.variation): (variation.quarantined, variation.master)
-        for plan in prepared.plan.assets
-        for variation in plan.variations
+        place: (variation.quarantined, variation.master)
+        for place, (_, variation) in prepared.plan.by_place().items()
         if variation.quarantined
     }
 
@@ -501,7 +487,7 @@ def unchanged_result(prepared: Prepared) -> dict[str, Any]:
         "published": False,
         "generated": 0,
         "mastered": 0,
-        "reused": sum(len(plan.variations) for plan in prepared.plan.assets) - len(failed),
+        "reused": len(prepared.plan.by_place()) - len(failed),
         **attention_counts(prepared.latest),
         "failed": failed,
         "left": [],
@@ -560,8 +546,7 @@ def removal_problem(prepared: Prepared, before: Version | None) -> str | None:
     approved = [
         row
         for row in removed
-        if row["master"] in prepared.reviews.approved
-        or (row["asset"], row["variation"]) in prepared.reviews.locked
+        if row["master"] in prepared.reviews.approved or place_of(row) in prepared.reviews.locked
     ]
     if approved:
         return (

@@ -38,7 +38,7 @@ from pipeline.catalog.version import MANIFEST_FILE, texts_bytes
 from pipeline.credentials.signing import open_signer, sign_rows
 from pipeline.errors import CuesmithError, StoreError
 from pipeline.export import LIBRARY, Exported, export_latest
-from pipeline.provenance import MasterRow, MissingRow
+from pipeline.provenance import MasterRow, MissingRow, place_of
 from pipeline.report import write_report
 from pipeline.store import Fence, Store
 
@@ -138,7 +138,7 @@ def publish_version(
         return next_rows(prepared, before, signed, Reviews(prepared.store).state(prepared.renames))
 
     def reasons(before: Version, rows: tuple[MasterRow, ...]) -> Mapping[Place, tuple[str, ...]]:
-        after = {(row["asset"], row["variation"]): row for row in rows}
+        after = {place_of(row): row for row in rows}
         changed = compare_rows(
             prepared.store,
             rows_by_current_id(before, prepared.renames),

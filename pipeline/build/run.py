@@ -165,12 +165,8 @@ class BuildRun:
         self._estimate = estimate(
             plan, self._devices_of, self._runner.mastering_devices(), recorded_speeds(store)
         )
-        masters = [
-            asset.asset.duration_s
-            for asset in plan.assets
-            for variation in asset.variations
-            if variation.action.makes
-        ]
+        rows = plan.by_place().values()
+        masters = [asset.asset.duration_s for asset, variation in rows if variation.action.makes]
         self._journal.write(
             "generate-began",
             takes=len(orders),
@@ -326,16 +322,13 @@ class BuildRun:
         done = self._made_masters | self._existing
         return [
             place
-            for asset in self._prepared.plan.stale
-            for variation in asset.variations
-            if variation.action.makes
-            for place in [(asset.asset.id, variation.variation)]
+            for place in self._prepared.to_make
             if place not in self._failed and self._digests.get(place) not in done
         ]
 
     def result(self) -> dict[str, Any]:
         """Return the object that ``cuesmith build --json`` prints."""
-        variations = sum(len(plan.variations) for plan in self._prepared.plan.assets)
+        variations = len(self._prepared.plan.by_place())
         mastered = len(self._made_masters)
         left = self._left()
         work = {
