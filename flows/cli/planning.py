@@ -42,7 +42,7 @@ from flows.cli.output import (
 from flows.cli.terminal import Column, paint
 from pipeline.build.devices import devices_for, mastering_devices
 from pipeline.build.plan_rows import PlannedRow, RowAction, grouped, licenses_of, planned_rows, totals_of
-from pipeline.build.prepare import Prepared, prepare, removal_problem, unchanged_result
+from pipeline.build.prepare import BuildRequest, Prepared, prepare, removal_problem, unchanged_result
 from pipeline.build.readiness import unmet_requirements
 from pipeline.errors import UsageError
 from pipeline.export import LIBRARY, ChangedFile, changed_files
@@ -164,7 +164,8 @@ def plan_command(
     the time to generate on this machine's devices, from earlier builds or by calculation. Needs no GPU, no model
     weights and no network.
     """
-    prepared = prepare(find_manifest(manifest), outputs, profile, only or (), refresh_models=refresh_models)
+    path = find_manifest(manifest)
+    prepared = prepare(BuildRequest(path, outputs, profile, tuple(only or ()), refresh_models=refresh_models))
     build_estimate = estimate(
         prepared.plan,
         lambda name: devices_for(find_engine(name), None),

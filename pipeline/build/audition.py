@@ -14,7 +14,7 @@ from typing import Any
 from pipeline.build.devices import devices_for
 from pipeline.build.dispatch import Dispatcher, Group, Work
 from pipeline.build.journal import new_run_id
-from pipeline.build.prepare import Prepared
+from pipeline.build.prepare import BuildRequest, Prepared
 from pipeline.build.readiness import require
 from pipeline.build.run import group_of, master_limit_s, take_limit_s
 from pipeline.build.workers import Seat, SessionBroken, Worker, Workers
@@ -128,8 +128,9 @@ def prepare_audition(request: AuditionRequest, notify: Callable[[str], None] = l
         for (_, number, _), plan_ in zip(specs, planned.assets, strict=True)
     )
     project = replace(project, assets=tuple(plan_.asset for plan_ in planned.assets))
+    build = BuildRequest(request.manifest, request.outputs, request.profile)
     prepared = Prepared(
-        project, store, Catalog(store), None, known, planned, reviews, (), project.assets, renames
+        build, project, store, Catalog(store), None, known, planned, reviews, project.assets, renames
     )
     return Audition(prepared, asset, entries, {}, notify)
 

@@ -80,6 +80,7 @@ class BuildRequest:
     devices: str = "auto"
     """The text that `parse_devices` reads."""
     allow_removals: bool = False
+    """Whether it may remove masters that `check_removals` protects."""
     refresh_models: bool = False
     """Whether to use the newest revisions of published models, and not those that the catalog has."""
     max_minutes: float | None = None
@@ -101,6 +102,7 @@ class BuildRequest:
 class Prepared:
     """A manifest, its store, and the plan that brings the store up to date with the manifest."""
 
+    request: BuildRequest
     project: Project
     """Only the assets in scope."""
     store: Store
@@ -109,14 +111,10 @@ class Prepared:
     known: Known
     plan: Plan
     reviews: ReviewState
-    only: tuple[str, ...]
     assets: tuple[AssetSpec, ...]
     """Every asset of the manifest, in scope or not."""
     renames: Renames = field(default_factory=dict)
     """Earlier id to current id, for every renamed asset of the manifest, in scope or not."""
-    allow_removals: bool = False
-    """Whether the build may remove masters that `check_removals` protects."""
-    refresh_models: bool = False
 
     @cached_property
     def policies(self) -> Mapping[str, CredentialsPolicy]:
@@ -210,51 +208,32 @@ class Prepared:
     def in_scope(self, asset: str) -> bool:
         """Whether the build may change the rows of ``asset``: its current id matches ``--only``, if that is set."""
         name = self.renames.get(asset, asset)
-        return not self.only or any(fnmatch.fnmatchcase(name, glob) for glob in self.only)
+        only = self.request.only
+        return not only or any(fnmatch.fnmatchcase(name, glob) for glob in only)
 
 
-def prepare(
-    manifest: Path,
-    outputs: str,
-    profile: str | None = None,
-    only: Sequence[str] = (),
-    allow_removals: bool = False,
-    refresh_models: bool = False,
-) -> Prepared:
-    """Load ``manifest`` with ``profile``, read the store at ``outputs``, plan the assets that match ``only`` (globs).
+def prepare(request: BuildRequest) -> Prepared:
+    """Load the manifest of ``request``, read its store, and plan the assets in scope.
 
-    Raises `ManifestError`, the store's errors, and `UsageError` if a glob matches nothing.
+    Raises `ManifestError`, the store's errors, and `UsageError` if a glob of ``only`` matches nothing.
     """
-    store = Store.open(outputs)
+    store = Store.open(request.outputs)
     catalog = Catalog(store)
     latest = catalog.latest()
     compiled = store.backend.local_path("cache/manifests") if latest else None
     project = (
-        load_cached(manifest, profile, compiled, engine_keys)
+        load_cached(request.manifest, request.profile, compiled, engine_keys)
         if compiled
-        else load(manifest, profile, engine_keys)
+        else load(request.manifest, request.profile, engine_keys)
     )
     renames = {old: asset.id for asset in project.assets for old in reversed(asset.was)}
     every_asset = project.assets
-    if only:
-        project = _filter_assets(project, only)
+    if request.only:
+        project = _filter_assets(project, request.only)
     reviews = Reviews(store).state(renames)
     known = _known(store, latest, reviews, renames)
-    new_plan = plan(project, known, refresh_models)
-    return Prepared(
-        project,
-        store,
-        catalog,
-        latest,
-        known,
-        new_plan,
-        reviews,
-        tuple(only),
-        every_asset,
-        renames,
-        allow_removals,
-        refresh_models,
-    )
+    new_plan = plan(project, known, request.refresh_models)
+    return Prepared(request, project, store, catalog, latest, known, new_plan, reviews, every_asset, renames)
 
 
 def is_outdated(prepared: Prepared) -> bool:
@@ -278,7 +257,7 @@ def with_valid_plan(prepared: Prepared) -> Prepared:
         return prepared
     latest, reviews = prepared.catalog.latest(), Reviews(prepared.store).state(prepared.renames)
     known = _known(prepared.store, latest, reviews, prepared.renames)
-    new_plan = plan(prepared.project, known, prepared.refresh_models)
+    new_plan = plan(prepared.project, known, prepared.request.refresh_models)
     return replace(prepared, latest=latest, known=known, plan=new_plan, reviews=reviews)
 
 
@@ -509,15 +488,8 @@ _MANY_NAMES = 12
 
 
 def prepare_build(request: BuildRequest) -> Prepared:
-    """Prepare the build of ``request``. Raises `UsageError` if it would remove protected masters."""
-    prepared = prepare(
-        request.manifest,
-        request.outputs,
-        request.profile,
-        request.only,
-        request.allow_removals,
-        request.refresh_models,
-    )
+    """As `prepare`; raises `UsageError` too if the build would remove protected masters."""
+    prepared = prepare(request)
     check_removals(prepared, prepared.latest)
     return prepared
 
@@ -525,7 +497,7 @@ def prepare_build(request: BuildRequest) -> Prepared:
 def check_removals(prepared: Prepared, before: Version | None) -> None:
     """Raise `UsageError` if the version after ``before`` needs ``--allow-removals`` and it is not set."""
     problem = removal_problem(prepared, before)
-    if problem is not None and not prepared.allow_removals:
+    if problem is not None and not prepared.request.allow_removals:
         raise UsageError(problem)
 
 

@@ -24,7 +24,6 @@ from waiting import wait_until
 from flows.api import prefect_api
 from flows.cli.app import app
 from flows.private_server import early_api
-from pipeline.build.prepare import prepare
 from pipeline.build.start import warm_workers
 from pipeline.errors import MachineError
 from pipeline.jobs.work_items import Broken, TakeSession
@@ -261,7 +260,7 @@ def test_workers_and_server_start_before_prefect_is_imported_and_the_build_uses_
 
 
 def test_a_worker_that_nobody_takes_ends(toys: ToyProject) -> None:
-    prepared = prepare(toys.manifest, str(toys.outputs))
+    prepared = toys.prepare()
     before = set(psutil.Process().children())
     with warm_workers(prepared, ("cpu", "cpu")) as warm:
         worker = warm.take("cpu", 2)
@@ -277,7 +276,7 @@ def test_an_engine_that_cannot_be_opened_early_is_told_when_it_is_needed(
     toys: ToyProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TOY_CLOSED", "the toy is locked; unlock it")
-    with warm_workers(prepare(toys.manifest, str(toys.outputs)), ("cpu",)) as warm:
+    with warm_workers(toys.prepare(), ("cpu",)) as warm:
         worker = warm.take("cpu", 1)
     assert worker is not None
     worker.send(TakeSession("cpu", "run", None, "toy"))
