@@ -15,6 +15,7 @@ import typer
 
 from flows.cli import promote
 from flows.cli.completion import asset_ids, version_numbers
+from flows.cli.files import write_errors, write_file
 from flows.cli.options import (
     DEFAULT_OUTPUTS,
     AsJson,
@@ -57,13 +58,12 @@ from pipeline.catalog import (
 from pipeline.catalog import diff as diff_of
 from pipeline.catalog.catalog import UNREADABLE
 from pipeline.catalog.version import read_texts
-from pipeline.errors import MachineError, UsageError
+from pipeline.errors import UsageError
 from pipeline.gates import passing_setting
 from pipeline.manifest.spec import ManifestText
 from pipeline.provenance import MASTER_SCHEMA, MasterRow, failures_of, master_name, master_record, name_of
 from pipeline.release import licenses as version_licenses
 from pipeline.store import Store
-from pipeline.store.disk import write_atomically
 
 _VERSION_COLUMNS = (Column(6, right=True), Column(), Column(14, right=True), Column(), Column())
 _MASTER_COLUMNS = (
@@ -348,10 +348,7 @@ def table(
     if output is None:
         typer.echo(data.decode(), nl=False)
         return
-    try:
-        write_atomically(output, data)
-    except OSError as error:
-        raise MachineError(f"cannot write {output}: {error.strerror}; choose another --output") from error
+    write_file(output, data, "--output")
     if as_json:
         facts = {"version": shown.number, "schema": TABLE_SCHEMA, "rows": len(shown.masters)}
         print_json({"written": [str(output)], **facts})
@@ -486,14 +483,13 @@ def _write(folder: Path, text: ManifestText) -> None:
     path = folder / text.name
     if not path.resolve().is_relative_to(folder.resolve()):
         raise UsageError(f"the manifest file {text.name!r} is outside {folder}; use --json to read it")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("xb") as file:
-            file.write(text.data)
-    except FileExistsError:
-        raise UsageError(f"{path} already exists; choose an empty folder: --output FOLDER") from None
-    except OSError as error:
-        raise MachineError(f"cannot write {path}: {error.strerror}; choose another --output") from error
+    with write_errors(path, "--output"):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("xb") as file:
+                file.write(text.data)
+        except FileExistsError:
+            raise UsageError(f"{path} already exists; choose an empty folder: --output FOLDER") from None
 
 
 group.command("channels")(promote.channels)

@@ -74,14 +74,8 @@ def report_plan(
     prepared: Prepared, rows: Sequence[PlannedRow], result: Mapping[str, Any], ci: bool, file: Path | None
 ) -> None:
     """Write the summary of a plan; with ``ci`` also annotations of its warnings."""
-    groups = [
-        (
-            group.action,
-            f"{group.folder}* ({len(group.rows)})" if len(group.rows) > 1 else group.rows[0].name,
-            ", ".join(map(str, group.reasons)),
-        )
-        for group in grouped([row for row in rows if row.action not in UNCHANGED])
-    ]
+    changed = grouped([row for row in rows if row.action not in UNCHANGED])
+    groups = [(group.action, group.name, ", ".join(group.reasons)) for group in changed]
     _summarise(plan_summary(prepared.project.name, result, groups), ci, file)
     if ci:
         annotate_problems(prepared.warnings, "warning")
@@ -156,7 +150,7 @@ def _summarise(lines: Sequence[str], ci: bool, file: Path | None) -> None:
 def _summarise_step(lines: Sequence[str], ci: bool) -> None:
     if ci and (path := os.environ.get(STEP_SUMMARY)):
         with write_errors(Path(path), f"file in {STEP_SUMMARY}"):
-            write_step_summary(lines)
+            write_step_summary(Path(path), lines)
 
 
 def _junit_file(ci: bool, junit: Path | None) -> Path | None:

@@ -226,22 +226,11 @@ def plan_command(
 
 
 def _print_rows(rows: Sequence[PlannedRow], *, full: bool) -> None:
-    if full or len(rows) <= _MANY_ROWS:
-        lines = [(row.action, row.name, row.reasons) for row in rows]
-        print_table(
-            [(paint(action), name, ", ".join(reasons)) for action, name, reasons in lines], _PLAN_COLUMNS
-        )
-        return
-    lines = [
-        (
-            group.action,
-            group.rows[0].name if len(group.rows) == 1 else f"{group.folder}* ({len(group.rows)})",
-            group.reasons,
-        )
-        for group in grouped(rows)
-    ]
-    print_table([(paint(action), name, ", ".join(reasons)) for action, name, reasons in lines], _PLAN_COLUMNS)
-    print_stderr("grouped by folder and reasons; for one line per variation: cuesmith plan --full")
+    is_grouped = not full and len(rows) > _MANY_ROWS
+    lines = grouped(rows) if is_grouped else rows
+    print_table([(paint(line.action), line.name, ", ".join(line.reasons)) for line in lines], _PLAN_COLUMNS)
+    if is_grouped:
+        print_stderr("grouped by folder and reasons; for one line per variation: cuesmith plan --full")
 
 
 def _print_totals(totals: Mapping[str, Any]) -> None:

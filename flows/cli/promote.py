@@ -19,7 +19,7 @@ from flows.cli.output import (
     shown_time,
 )
 from flows.cli.terminal import paint
-from flows.cli.versions import check_version
+from flows.cli.versions import check_versions
 from pipeline.catalog import LATEST, Catalog, ChannelMove
 from pipeline.errors import UsageError
 from pipeline.manifest.spec import GateReason
@@ -61,7 +61,7 @@ def promote_command(
     """
     overrides = _overrides(override or [], because or [])
     catalog = Catalog(Store.open(outputs))
-    check_version(catalog, version)
+    check_versions(catalog, version)
     name = by or reviewer_name()
     verdict = promote_version(catalog, version, channel, at=now(), by=name, overrides=overrides)
     if as_json:

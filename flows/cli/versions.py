@@ -11,14 +11,15 @@ _DIGITS = 19
 
 def existing_version(catalog: Catalog, number: int) -> Version:
     """Return version ``number``. Raises `UsageError` if the catalog has no such version."""
-    check_version(catalog, number)
+    check_versions(catalog, number)
     return catalog.read(number)
 
 
-def check_version(catalog: Catalog, number: int | None) -> None:
-    """Raise `UsageError` if the catalog has no version ``number``; None is no version."""
-    if number is not None and number not in catalog.numbers():
-        raise UsageError(f"the catalog has no version {number}; to list all: cuesmith catalog versions")
+def check_versions(catalog: Catalog, *numbers: int | None) -> None:
+    """Raise `UsageError` for a number that is no version of the catalog; None is no number."""
+    for number in numbers:
+        if number is not None and number not in catalog.numbers():
+            raise UsageError(f"the catalog has no version {number}; to list all: cuesmith catalog versions")
 
 
 def version_or_latest(catalog: Catalog, number: int | None, outputs: str) -> Version:

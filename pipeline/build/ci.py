@@ -141,20 +141,16 @@ def shortened(lines: Sequence[str], most_bytes: int) -> str:
     return "\n".join([*kept, "", note]) + "\n"
 
 
-def write_step_summary(lines: Sequence[str], environment: Mapping[str, str] = os.environ) -> bool:
-    """Append ``lines`` to GitHub's step summary; False where this is no step of GitHub Actions.
+def write_step_summary(path: Path, lines: Sequence[str]) -> None:
+    """Append ``lines`` to GitHub's step summary, the file at ``path``.
 
     What earlier commands of the same step wrote counts against the same limit.
     """
-    path = environment.get(STEP_SUMMARY)
-    if not path:
-        return False
-    with open(path, "ab") as file:
+    with path.open("ab") as file:
         left = SUMMARY_BYTES - file.tell()
         text = shortened(lines, left).encode() if lines else b""
         if len(text) <= left:
             file.write(text)
-    return True
 
 
 def build_summary(

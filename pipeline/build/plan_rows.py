@@ -68,6 +68,11 @@ class PlannedGroup(NamedTuple):
     reasons: tuple[str, ...]
     rows: tuple[PlannedRow, ...]
 
+    @property
+    def name(self) -> str:
+        """Such as ``music/forest/* (3)``; of one row its name."""
+        return f"{self.folder}* ({len(self.rows)})" if len(self.rows) > 1 else self.rows[0].name
+
 
 def planned_rows(prepared: Prepared) -> list[PlannedRow]:
     """Return every row of the latest and of the next version, sorted by asset and variation."""
