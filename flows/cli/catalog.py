@@ -108,7 +108,10 @@ def versions(outputs: Outputs = DEFAULT_OUTPUTS, as_json: AsJson = False) -> Non
     print_table([_version_row(line) for line in listed], _VERSION_COLUMNS)
     for fault in broken:
         print_stderr(f"{fault['version']:>6}  cannot be read: {fault['why']}")
-    _print_damaged_channels(catalog)
+    readable = {channel["name"] for channel in channels}
+    for name in catalog.channels.names():
+        if name not in readable:
+            print_stderr(f"cannot read channel {name}; to repair it: cuesmith verify --repair")
     if not listed and not broken:
         print_stderr(f"no versions in {outputs}; create the first one: cuesmith build")
 
@@ -125,13 +128,6 @@ def _version_row(line: dict[str, Any]) -> tuple[str, ...]:
         line["run"],
         "  ".join(filter(None, marks)),
     )
-
-
-def _print_damaged_channels(catalog: Catalog) -> None:
-    readable = {channel["name"] for channel in catalog.channels.readable()}
-    for name in catalog.channels.names():
-        if name not in readable:
-            print_stderr(f"cannot read channel {name}; to repair it: cuesmith verify --repair")
 
 
 @group.command("show")

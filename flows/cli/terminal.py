@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TextIO
 
 import typer
@@ -217,13 +217,6 @@ def _fitted(
 def _has_room(text: str, width: int) -> bool:
     """Whether a table's last column can have ``text`` in ``width`` columns beside the others."""
     return width >= max([_ROOM_FOR_TEXT, *map(columns_of, text.split())])
-
-
-def time_text(moment: str, stream: TextIO | None) -> str:
-    """A moment (ISO 8601) for people: ``2 hours ago`` on a terminal, exact in a pipe."""
-    if not is_terminal(stream):
-        return moment
-    return ago(moment, datetime.now(UTC))
 
 
 def ago(moment: str, now: datetime) -> str:

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.build.devices import devices_for
-from pipeline.build.dispatch import Dispatcher, Group, Work
+from pipeline.build.dispatch import Dispatcher, Work
 from pipeline.build.journal import new_run_id
 from pipeline.build.prepare import BuildRequest, Prepared
 from pipeline.build.readiness import require
-from pipeline.build.run import group_of, master_limit_s, take_limit_s
+from pipeline.build.run import by_group, master_work, take_works
 from pipeline.build.workers import Seat, SessionBroken, Worker, Workers
 from pipeline.catalog import Catalog, Reviews, master_row
 from pipeline.errors import MachineError, UsageError
@@ -24,7 +24,7 @@ from pipeline.generators import engine_keys, find_engine
 from pipeline.jobs import work_items
 from pipeline.manifest import beside, load, nearest
 from pipeline.manifest.spec import AssetSpec, Project
-from pipeline.plan import AssetPlan, TakeOrder, group_digest, master_digest, plan
+from pipeline.plan import AssetPlan, group_digest, master_digest, plan
 from pipeline.plan.values import Known
 from pipeline.provenance import ManifestFacts, manifest_facts, master_record, model_license
 from pipeline.provenance.facts import git_commit
@@ -198,17 +198,12 @@ def run_audition(audition: Audition, devices: Sequence[str] | None) -> dict[str,
 
 def _generate(audition: Audition, run: str, devices: Sequence[str] | None) -> None:
     """Make the takes, one model after the other, each on its engine's first device."""
-    store, by_group = audition.prepared.store, dict[Group, list[TakeOrder]]()
-    for order in work_items.store_inputs(audition.prepared.plan.orders(), store):
-        by_group.setdefault(group_of(order), []).append(order)
-    if by_group:
-        audition.notify(f"takes to generate: {sum(map(len, by_group.values()))}")
-    for group, orders in by_group.items():
+    takes = work_items.store_inputs(audition.prepared.plan.orders(), audition.prepared.store)
+    if takes:
+        audition.notify(f"takes to generate: {len(takes)}")
+    for group, orders in by_group(takes).items():
         device = devices_for(find_engine(group[0]), devices)[0]
-        works = [
-            Work(order.recipe.digest, order, group, order.cost, take_limit_s(order, device))
-            for order in orders
-        ]
+        works = take_works(group, orders, device)
         _work(audition, device, works, work_items.TakeSession(device, run, None, group[0]))
 
 
@@ -225,10 +220,7 @@ def _master(audition: Audition, run: str) -> None:
         for entry in audition.entries
         if entry.take not in audition.failed and not known.master_is_whole(entry.master)
     }
-    works = [
-        Work(master, order, ("mastering",), order.seconds, master_limit_s(order))
-        for master, order in orders.items()
-    ]
+    works = [master_work(master, order) for master, order in orders.items()]
     if works:
         audition.notify(f"takes to master: {len(works)}")
     _work(audition, "cpu", works, work_items.MasterSession("cpu", run, None))

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -178,7 +178,8 @@ class BuildRun:
         self._stages = {"generate": time.monotonic() if orders else 0.0, "master": time.monotonic()}
         seats = self._join_seats(orders)
         self._await_takes(orders)
-        self._dispatcher.add(self._take_works(orders))
+        for group, own in by_group(orders).items():
+            self._dispatcher.add(take_works(group, own, (*self._pools[group][1], "cpu")[0]))
         self._add_assets([asset for asset in plan.assets if not self._takes_left[asset.asset.id]])
         return seats
 
@@ -201,7 +202,7 @@ class BuildRun:
 
         Engines that have a worker on every core of a machine share these with mastering.
         """
-        self._pools = {group_of(order): self._pool_of(order.recipe.engine) for order in orders}
+        self._pools = {group: self._pool_of(group[0]) for group in by_group(orders)}
         self._pools[_MASTERING] = _CPUS, self._runner.mastering_devices()
         most = max(len(orders), len(self._prepared.plan.stale))
         seats: list[Seat] = []
@@ -233,33 +234,11 @@ class BuildRun:
             for digest in needs:
                 self._awaited[digest].append(asset)
 
-    def _take_works(self, orders: Sequence[TakeOrder]) -> Iterator[Work[Item]]:
-        """Work for every take, with a time limit from the costliest of its group."""
-        by_group: dict[Group, list[TakeOrder]] = {}
-        for order in orders:
-            by_group.setdefault(group_of(order), []).append(order)
-        for group, own in by_group.items():
-            device = (*self._pools[group][1], "cpu")[0]
-            costliest = max(own, key=lambda order: order.cost)
-            limit_s = take_limit_s(costliest, device)
-            for order in own:
-                yield Work(order.recipe.digest, order, group, order.cost, limit_s, order.priority)
-
     def _add_assets(self, assets: Sequence[AssetPlan]) -> None:
         """Queue assets whose takes all have an outcome, and close the queue after the last one."""
         with self._lock:
             orders = [order for asset in assets if (order := self._order(asset)) is not None]
-        self._dispatcher.add(
-            Work(
-                order.asset.id,
-                order,
-                _MASTERING,
-                order.seconds,
-                master_limit_s(order),
-                order.asset.priority,
-            )
-            for order in orders
-        )
+        self._dispatcher.add(master_work(order.asset.id, order) for order in orders)
         with self._lock:
             self._assets_left -= len(assets)
             is_last = not self._assets_left
@@ -463,18 +442,28 @@ class BuildRun:
 _STORED = "stored"
 
 
-def take_limit_s(order: TakeOrder, device: str) -> float:
-    """How long a take may take on a device."""
-    return max(LIMIT_S, _LIMIT_FACTOR * engine_estimate([order], device).seconds)
+def by_group(orders: Iterable[TakeOrder]) -> dict[Group, list[TakeOrder]]:
+    """``orders`` by their group: its takes are made side by side, by one model."""
+    groups: dict[Group, list[TakeOrder]] = {}
+    for order in orders:
+        groups.setdefault(_group_of(order), []).append(order)
+    return groups
 
 
-def master_limit_s(order: work_items.AssetOrder) -> float:
-    """How long mastering of an asset may take."""
-    return max(2 * LIMIT_S, _MASTER_LIMIT_FACTOR * order.asset.duration_s * len(order.variations))
+def take_works(group: Group, orders: Sequence[TakeOrder], device: str) -> list[Work[Item]]:
+    """Work for the takes of a group, with a time limit from the costliest."""
+    costliest = max(orders, key=lambda order: order.cost)
+    limit_s = max(LIMIT_S, _LIMIT_FACTOR * engine_estimate([costliest], device).seconds)
+    return [Work(order.recipe.digest, order, group, order.cost, limit_s, order.priority) for order in orders]
 
 
-def group_of(order: TakeOrder) -> Group:
-    """Takes of one group are made side by side, by one model."""
+def master_work(key: str, order: work_items.AssetOrder) -> Work[Item]:
+    """Work for an asset to master, with its time limit."""
+    limit_s = max(2 * LIMIT_S, _MASTER_LIMIT_FACTOR * order.asset.duration_s * len(order.variations))
+    return Work(key, order, _MASTERING, order.seconds, limit_s, order.asset.priority)
+
+
+def _group_of(order: TakeOrder) -> Group:
     recipe, engine = order.recipe, find_engine(order.recipe.engine)
     company = engine.group(recipe) if isinstance(engine, Grouping) else ""
     return recipe.engine, recipe.model, recipe.revision, company, _STORED if order.stored_take else ""
