@@ -68,7 +68,9 @@ def _run_name() -> str:
 
 
 def _name_of(parameters: Mapping[str, Any]) -> str:
-    return f"{Path(parameters['manifest']).stem} · {parameters.get('profile') or 'default'}"
+    # A run with wrong parameters may have no manifest.
+    manifest = parameters.get("manifest") or "no manifest"
+    return f"{Path(str(manifest)).stem} · {parameters.get('profile') or 'default'}"
 
 
 def _notify_result(prepared: Prepared, result: dict[str, Any]) -> None:
