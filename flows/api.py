@@ -138,8 +138,8 @@ def _check_answers(url: str) -> None:
             client.raise_for_api_version_mismatch()
         except RuntimeError as error:
             # "Failed to reach API" if it is no Prefect server, or one of another major version.
-            problem = "it is no Prefect server" if error.__cause__ else str(error)
-            reason = masked(f"the Prefect API at {url} cannot be used ({problem})")
+            why = "it is no Prefect server" if error.__cause__ else str(error)
+            reason = masked(f"the Prefect API at {url} cannot be used ({why})")
             raise MachineError(
                 f"{reason}; check the address, which ends in /api, and the version of that server, or {WITHOUT_IT}"
             ) from error

@@ -38,7 +38,7 @@ from pipeline.build.run import BuildRun
 from pipeline.build.start import Start, start_now
 from pipeline.build.workers import Seat
 from pipeline.errors import CuesmithError, UsageError
-from pipeline.provenance import master_name
+from pipeline.provenance import name_of
 
 _logger = logging.getLogger(__name__)
 _TASK_THREADS = 256
@@ -79,10 +79,7 @@ def _notify_result(prepared: Prepared, result: dict[str, Any]) -> None:
     if result["published"] or result["failed"] or left:
         headline, *_ = build_summary(prepared.project.name, result)
         changed = [f"{name}: {action} ({why})" for name, action, why in changed_rows(prepared, result)]
-        failed = [
-            f"{master_name(one['asset'], one['variation'])} ({one['stage']}): {one['reason']}"
-            for one in result["failed"]
-        ]
+        failed = [f"{name_of(one)} ({one['stage']}): {one['reason']}" for one in result["failed"]]
         notify(
             message(
                 headline.lstrip("# "),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from dataclasses import asdict
-from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -36,7 +35,7 @@ from flows.cli.output import (
     shown_time,
 )
 from flows.cli.terminal import Column, is_terminal, paint
-from flows.cli.versions import existing_version, version_or_latest
+from flows.cli.versions import existing_version, open_catalog, open_version
 from pipeline.catalog import (
     LATEST,
     REMEDIES,
@@ -62,6 +61,7 @@ from pipeline.errors import UsageError
 from pipeline.gates import passing_setting
 from pipeline.manifest.spec import ManifestText
 from pipeline.provenance import MASTER_SCHEMA, MasterRow, failures_of, master_name, master_record, name_of
+from pipeline.provenance.clock import utc
 from pipeline.release import licenses as version_licenses
 from pipeline.store import Store
 
@@ -79,7 +79,7 @@ group = Group(help="Read the catalog: versions, masters, where each came from.",
 @group.command("versions")
 def versions(outputs: Outputs = DEFAULT_OUTPUTS, as_json: AsJson = False) -> None:
     """List every version with its date, run and number of masters."""
-    catalog = Catalog(Store.open(outputs))
+    catalog = open_catalog(outputs)
     channels = list(catalog.channels.readable())
     listed, broken = [], []
     for number in catalog.numbers():
@@ -154,8 +154,7 @@ def show(
     With --provenance, show the full origin of each. Options combine: --kind sfx --state unreviewed shows the sound
     effects that nobody has reviewed.
     """
-    catalog = Catalog(Store.open(outputs))
-    shown = version_or_latest(catalog, version, outputs)
+    catalog, shown = open_version(outputs, version)
     reviews = Reviews(catalog.store).state()
     chosen = Filter(asset, variation, tuple(tag or ()), kind, tuple(state or ()), model)
     rows = chosen.select(shown.masters, reviews)
@@ -227,7 +226,7 @@ def history(
 
     The list is in order of time and names the version of each change.
     """
-    catalog = Catalog(Store.open(outputs))
+    catalog = open_catalog(outputs)
     events = Reviews(catalog.store).events()
     steps = asset_history(catalog, asset)
     places = {(step.change.asset, step.change.variation) for step in steps}
@@ -241,18 +240,12 @@ def history(
             {"history": [step.to_json() for step in steps], "reviews": [asdict(review) for review in reviews]}
         )
         return
-    lines = [
-        (
-            datetime.fromisoformat(step.created),
-            step.created,
-            f"version {step.version}",
-            _change_text(step.change),
-        )
-        for step in steps
-    ]
-    lines += [(event.moment, event.at, paint(event.action), str(event)) for event in reviews]
-    rows = [(shown_time(at), what, text) for _, at, what, text in sorted(lines, key=itemgetter(0))]
-    print_table(rows, (Column(), Column(13), Column(gap=1)))
+    lines = [(step.created, f"version {step.version}", _change_text(step.change)) for step in steps]
+    lines += [(event.at, paint(event.action), str(event)) for event in reviews]
+    lines.sort(key=lambda line: utc(line[0]))
+    print_table(
+        [(shown_time(at), what, text) for at, what, text in lines], (Column(), Column(13), Column(gap=1))
+    )
 
 
 def _change_text(change: Change) -> str:
@@ -290,7 +283,7 @@ def diff(
 
     Compares recipes, mastering, labels and measurements.
     """
-    catalog = Catalog(Store.open(outputs))
+    catalog = open_catalog(outputs)
     old, new = existing_version(catalog, before), existing_version(catalog, after)
     changes = diff_of(catalog.store, old, new, reviews_before(new, Reviews(catalog.store).events()))
     counts = Counter(change.kind for change in changes)
@@ -336,8 +329,7 @@ def table(
         raise UsageError("parquet is binary; write it to a file: --output catalog.parquet")
     if as_json and output is None:
         format_ = "json"
-    catalog = Catalog(Store.open(outputs))
-    shown = version_or_latest(catalog, version, outputs)
+    _, shown = open_version(outputs, version)
     from pipeline.catalog.tables import FORMATS, TABLE_SCHEMA, frame
 
     data = FORMATS[format_](frame(shown))
@@ -361,8 +353,7 @@ def licenses(
     Shows the texts for the game's credits, and what the release gate says under the license that the manifest
     declares.
     """
-    catalog = Catalog(Store.open(outputs))
-    shown = version_or_latest(catalog, version, outputs)
+    catalog, shown = open_version(outputs, version)
     found = version_licenses(catalog.store, shown)
     rows = [{**license.to_json(shown.license), "masters": count} for license, count in found.items()]
     if as_json:
@@ -453,8 +444,7 @@ def manifest(
 
     Prints the files that it includes too, and checks all of them against the hash that the version records.
     """
-    catalog = Catalog(Store.open(outputs))
-    shown = version_or_latest(catalog, version, outputs)
+    catalog, shown = open_version(outputs, version)
     texts = read_texts(catalog.store, shown)
     if output is not None:
         for text in texts:

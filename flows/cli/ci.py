@@ -31,7 +31,7 @@ from pipeline.build.prepare import Prepared
 from pipeline.errors import CuesmithError, ManifestError, Problem
 from pipeline.manifest import beside
 from pipeline.plan import Action
-from pipeline.provenance import master_name
+from pipeline.provenance import master_name, name_of, place_of
 
 UNCHANGED = (RowAction.REUSE, RowAction.LOCKED)
 
@@ -98,7 +98,7 @@ def report_build(
         _annotate(
             Annotation(
                 "error",
-                f"{master_name(one['asset'], one['variation'])} ({one['stage']})",
+                f"{name_of(one)} ({one['stage']})",
                 one["reason"],
                 *places[one["asset"]],
             )
@@ -107,8 +107,8 @@ def report_build(
 
 
 def _cases(prepared: Prepared, result: Mapping[str, Any]) -> list[Case]:
-    failed = {(one["asset"], one["variation"]): one for one in result["failed"]}
-    left = {(one["asset"], one["variation"]) for one in result["left"]}
+    failed = {place_of(one): one for one in result["failed"]}
+    left = set(map(place_of, result["left"]))
     places = _places(prepared)
     cases = []
     for place, (_, variation) in prepared.plan.by_place().items():

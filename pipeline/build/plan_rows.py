@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
-from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 from pipeline.build.prepare import Prepared
@@ -13,7 +12,7 @@ from pipeline.catalog import Change, label_changes, with_labels
 from pipeline.catalog.diff import PROMOTED
 from pipeline.manifest.spec import AssetSpec
 from pipeline.plan import AssetPlan, Reason, VariationPlan, changed
-from pipeline.provenance import master_name, model_license
+from pipeline.provenance import master_name, model_license, name_of
 
 
 class RowAction(StrEnum):
@@ -52,8 +51,7 @@ class PlannedRow(NamedTuple):
     @property
     def folder(self) -> str:
         """The asset's id up to its last slash, such as ``music/forest/``."""
-        parent = str(PurePosixPath(self.asset).parent)
-        return "" if parent == "." else f"{parent}/"
+        return self.asset[: self.asset.rfind("/") + 1]
 
     def to_json(self) -> dict[str, Any]:
         """One item of ``assets`` in the object of ``plan --json``."""
@@ -99,7 +97,7 @@ def changed_rows(prepared: Prepared, result: Mapping[str, Any]) -> list[tuple[st
 
 def left_names(result: Mapping[str, Any]) -> list[str]:
     """Names of the masters that a build left for the next one."""
-    return [master_name(one["asset"], one["variation"]) for one in result["left"]]
+    return [name_of(one) for one in result["left"]]
 
 
 def grouped(rows: Sequence[PlannedRow]) -> list[PlannedGroup]:
