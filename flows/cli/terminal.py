@@ -222,7 +222,7 @@ def _has_room(text: str, width: int) -> bool:
 def ago(moment: str, now: datetime) -> str:
     """How long before ``now`` the ``moment`` was, for 30 days; then its date. A moment in the future stays exact.
 
-    >>> now = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    >>> now = datetime.fromisoformat("2026-03-01T12:00:00Z")
     >>> for moment in ("2026-03-01T11:59:30Z", "2026-03-01T11:59:00Z", "2026-03-01T09:10:00Z", "2026-02-27T09:10:00Z"):
     ...     print(ago(moment, now))
     just now
