@@ -30,7 +30,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from pipeline.build.prepare import prepare
+from pipeline.build.prepare import BuildRequest, prepare
 from pipeline.generators import find_engine
 from pipeline.generators.devices import processor_name
 
@@ -216,7 +216,7 @@ def write_model(folder: Path, width: tuple[int, int, int]) -> None:
 def seconds_alone(manifest: str) -> float:
     """See `Bench.generate_alone`."""
     with tempfile.TemporaryDirectory() as outputs:
-        orders = list(prepare(Path(manifest), outputs).plan.orders())
+        orders = list(prepare(BuildRequest(Path(manifest), outputs)).plan.orders())
         began = time.perf_counter()
         generator = find_engine("slots32").open("cpu")
         made = sum(1 for _ in generator.generate([order.recipe for order in orders], {}))

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.build.lock import build_lock
-from pipeline.build.prepare import Prepared, prepare
-from pipeline.build.publish import publish
+from pipeline.build.prepare import BuildRequest, Prepared, prepare
+from pipeline.build.publish import publish_version
 from pipeline.plan import AssetPlan, VariationPlan, group_digest
 from pipeline.plan.digests import CHAIN_VERSION
 from pipeline.provenance import MASTER_SCHEMA, TAKE_SCHEMA
@@ -54,14 +54,16 @@ class HastyBackend(LocalBackend):
 
 def finish(manifest: Path, outputs: Path, profile: str | None = None) -> None:
     """Make ``outputs`` hold all that ``manifest`` asks for and nothing else, unless it holds all."""
-    found = prepare(manifest, str(outputs), profile)
+    found = prepare(BuildRequest(manifest, str(outputs), profile))
     if found.latest is None or found.plan.stale:
         shutil.rmtree(outputs, ignore_errors=True)
-        _fill(Store(HastyBackend(outputs), str(outputs)), prepare(manifest, str(outputs), profile))
-        prepared = prepare(manifest, str(outputs), profile)
+        _fill(
+            Store(HastyBackend(outputs), str(outputs)), prepare(BuildRequest(manifest, str(outputs), profile))
+        )
+        prepared = prepare(BuildRequest(manifest, str(outputs), profile))
         with build_lock(prepared.store, prepared.project.name, "benchmark") as fence:
-            publish(prepared, run="benchmark", build={}, fence=fence)
-        left = prepare(manifest, str(outputs), profile).plan.totals()["actions"]
+            publish_version(prepared, run="benchmark", build={}, fence=fence)
+        left = prepare(BuildRequest(manifest, str(outputs), profile)).plan.totals()["actions"]
         if left["generate"] or left["re-master"]:
             raise AssertionError(f"the benchmark's project is not finished: {left}")
 

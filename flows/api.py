@@ -26,7 +26,14 @@ from prefect.settings import (
     temporary_settings,
 )
 
-from flows.private_server import ANSWER_WITHIN_S, WITHOUT_IT, PrivateServer, no_answer, private_server
+from flows.private_server import (
+    ANSWER_WITHIN_S,
+    WITHOUT_IT,
+    PrivateServer,
+    masked,
+    no_answer,
+    private_server,
+)
 from pipeline.errors import MachineError
 
 _logger = logging.getLogger(__name__)
@@ -46,7 +53,7 @@ def prefect_api(server: PrivateServer | None = None) -> Iterator[str]:
             server.stop()
         _check_answers(configured)
         remedy = "check that server, then run the same command again"
-        _logger.info("using the Prefect API at %s", configured)
+        _logger.info("using the Prefect API at %s", masked(configured))
         # A copy, because `api_answers` may change a setting.
         with temporary_settings(), _brief_events(), _answering(configured, remedy):
             yield configured
@@ -79,10 +86,8 @@ def _answering(url: str, remedy: str) -> Iterator[None]:
         yield
     except HTTPError as error:
         what = str(error).partition("\n")[0]
-        raise MachineError(
-            f"the Prefect API at {url} failed while the build ran ({what}); "
-            f"finished work is saved: {remedy} to continue"
-        ) from error
+        reason = masked(f"the Prefect API at {url} failed while the build ran ({what})")
+        raise MachineError(f"{reason}; finished work is saved: {remedy} to continue") from error
 
 
 @contextlib.contextmanager
@@ -136,10 +141,10 @@ def _check_answers(url: str) -> None:
                 # It has just answered, so it is busy; the flow's own client checks the version again.
                 return
             # "Failed to reach API" if it is no Prefect server, or one of another major version.
-            reason = "it is no Prefect server" if error.__cause__ else str(error)
+            why = "it is no Prefect server" if error.__cause__ else str(error)
+            reason = masked(f"the Prefect API at {url} cannot be used ({why})")
             raise MachineError(
-                f"the Prefect API at {url} cannot be used ({reason}); check the address, which ends in /api, and the "
-                f"version of that server, or {WITHOUT_IT}"
+                f"{reason}; check the address, which ends in /api, and the version of that server, or {WITHOUT_IT}"
             ) from error
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 from prefect import Flow, flow, runtime, task
 from prefect.cache_policies import NO_CACHE
@@ -22,7 +22,6 @@ from prefect.futures import wait
 from prefect.logging.handlers import APILogHandler
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
-from prefect.tasks import Task
 
 from flows.api import api_answers
 from flows.artifacts import ProgressArtifact, show_result
@@ -39,11 +38,9 @@ from pipeline.build.run import BuildRun
 from pipeline.build.start import Start, start_now
 from pipeline.build.workers import Seat
 from pipeline.errors import CuesmithError, UsageError
-from pipeline.provenance import master_name
+from pipeline.provenance import name_of
 
 _logger = logging.getLogger(__name__)
-P = ParamSpec("P")
-R = TypeVar("R")
 _TASK_THREADS = 256
 PARTLY_FAILED = "PartlyFailed"
 """Name of the completed state of a build that published, or kept, a version although some sounds failed."""
@@ -71,7 +68,9 @@ def _run_name() -> str:
 
 
 def _name_of(parameters: Mapping[str, Any]) -> str:
-    return f"{Path(parameters['manifest']).stem} · {parameters.get('profile') or 'default'}"
+    # A run with wrong parameters may have no manifest.
+    manifest = parameters.get("manifest") or "no manifest"
+    return f"{Path(str(manifest)).stem} · {parameters.get('profile') or 'default'}"
 
 
 def _notify_result(prepared: Prepared, result: dict[str, Any]) -> None:
@@ -80,10 +79,7 @@ def _notify_result(prepared: Prepared, result: dict[str, Any]) -> None:
     if result["published"] or result["failed"] or left:
         headline, *_ = build_summary(prepared.project.name, result)
         changed = [f"{name}: {action} ({why})" for name, action, why in changed_rows(prepared, result)]
-        failed = [
-            f"{master_name(one['asset'], one['variation'])} ({one['stage']}): {one['reason']}"
-            for one in result["failed"]
-        ]
+        failed = [f"{name_of(one)} ({one['stage']}): {one['reason']}" for one in result["failed"]]
         notify(
             message(
                 headline.lstrip("# "),
@@ -108,7 +104,7 @@ def _notify_failure(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) 
         )
 
 
-@task(name="work", cache_policy=NO_CACHE)
+@task(name="work", task_run_name="work on {seat.name}", cache_policy=NO_CACHE)
 def work(run: BuildRun, seat: Seat) -> State[None]:
     """Generate and master on one device, until the queue has nothing left for it."""
     done = run.serve(seat)
@@ -221,16 +217,12 @@ def _build(prepared: Prepared, request: BuildRequest, run_id: str, start: Start)
         open_runner(prepared.store, request, start.workers) as runner,
         BuildRun(prepared, runner, run_id, prefect_run, start) as run,
     ):
-        _all([_named(work, seat).submit(run, seat) for seat in run.begin()])
+        _all([work.submit(run, seat) for seat in run.begin()])
         publish(run)
         result = run.result()
         if api_answers():
             show_result(prepared, result)
         return result
-
-
-def _named(task: Task[P, R], seat: Seat) -> Task[P, R]:
-    return task.with_options(task_run_name=f"work on {seat.name}")
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from prefect.exceptions import TerminationSignal
 
 from flows.api import prefect_api
 from flows.build import NothingPublished, build, use_start
-from flows.private_server import PrivateServer
+from flows.private_server import PrivateServer, masked
 from flows.progress import BuildProgress
 from pipeline.build.journal import listening
 from pipeline.build.prepare import BuildRequest
@@ -56,6 +56,6 @@ def run_build(
     except Exception as error:
         if not complete:
             raise
-        reason = str(error.__cause__ or error).partition("\n")[0]
+        reason = masked(str(error.__cause__ or error).partition("\n")[0])
         warn(f"warning: the build is complete, but Prefect could not record its end: {reason}")
         return complete

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -197,10 +198,17 @@ def check_answers(url: str) -> None:
 
 def no_answer(url: str, problem: object) -> MachineError:
     """Return the error for a configured API that does not answer."""
-    return MachineError(
-        f"the Prefect API at {url} does not answer ({problem}); start it, check the address, which ends in /api, or "
-        f"{WITHOUT_IT}"
-    )
+    reason = masked(f"the Prefect API at {url} does not answer ({problem})")
+    return MachineError(f"{reason}; start it, check the address, which ends in /api, or {WITHOUT_IT}")
+
+
+def masked(text: str) -> str:
+    """``text`` with ``***`` instead of the password of each URL.
+
+    >>> masked("no answer from https://user:secret@host/api")
+    'no answer from https://user:***@host/api'
+    """
+    return re.sub(r":[^/\s]+@", ":***@", text)
 
 
 def _may_be_in_a_file() -> bool:

@@ -117,7 +117,7 @@ def build_command(
     with contextlib.ExitStack() as stack:
         prepared = stack.enter_context(locked(prepare(request, chosen_devices), request, run_id, wait))
         if prepared.plan.stale:
-            from flows.private_server import early_api
+            from flows.private_server import early_api, masked
             from pipeline.build.start import Start, warm_workers
 
             progress(f"  {planned(prepared)}; starting Prefect and workers")
@@ -128,7 +128,7 @@ def build_command(
             try:
                 from flows.command import run_build
             except ValueError as error:
-                raise settings_error(error) from error
+                raise settings_error(masked(str(error))) from error
 
             gc.enable()
             result = run_build(

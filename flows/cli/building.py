@@ -77,9 +77,9 @@ def silence_prefect() -> None:
         os.environ.setdefault(f"PREFECT_LOGGING_{name}", "CRITICAL")
 
 
-def settings_error(error: ValueError) -> MachineError:
+def settings_error(problem: str) -> MachineError:
     """An error for what Prefect says about its settings."""
-    what = ": ".join(line.strip() for line in str(error).splitlines()[:3])
+    what = ": ".join(line.strip() for line in problem.splitlines()[:3])
     return MachineError(
         f"Prefect does not accept its settings: {what}; fix the PREFECT_ variables of your environment or "
         "Prefect's profiles.toml, by default in .prefect in your home folder"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from dataclasses import asdict
-from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -15,6 +14,7 @@ import typer
 
 from flows.cli import promote
 from flows.cli.completion import asset_ids, version_numbers
+from flows.cli.files import write_errors, write_file
 from flows.cli.options import (
     DEFAULT_OUTPUTS,
     AsJson,
@@ -35,7 +35,7 @@ from flows.cli.output import (
     shown_time,
 )
 from flows.cli.terminal import Column, is_terminal, paint
-from flows.cli.versions import existing_version, version_or_latest
+from flows.cli.versions import existing_version, open_catalog, open_version
 from pipeline.catalog import (
     LATEST,
     REMEDIES,
@@ -57,13 +57,13 @@ from pipeline.catalog import (
 from pipeline.catalog import diff as diff_of
 from pipeline.catalog.catalog import UNREADABLE
 from pipeline.catalog.version import read_texts
-from pipeline.errors import MachineError, UsageError
+from pipeline.errors import UsageError
 from pipeline.gates import passing_setting
 from pipeline.manifest.spec import ManifestText
 from pipeline.provenance import MASTER_SCHEMA, MasterRow, failures_of, master_name, master_record, name_of
+from pipeline.provenance.clock import utc
 from pipeline.release import licenses as version_licenses
 from pipeline.store import Store
-from pipeline.store.disk import write_atomically
 
 _VERSION_COLUMNS = (Column(6, right=True), Column(), Column(14, right=True), Column(), Column())
 _MASTER_COLUMNS = (
@@ -79,7 +79,7 @@ group = Group(help="Read the catalog: versions, masters, where each came from.",
 @group.command("versions")
 def versions(outputs: Outputs = DEFAULT_OUTPUTS, as_json: AsJson = False) -> None:
     """List every version with its date, run and number of masters."""
-    catalog = Catalog(Store.open(outputs))
+    catalog = open_catalog(outputs)
     channels = list(catalog.channels.readable())
     listed, broken = [], []
     for number in catalog.numbers():
@@ -108,7 +108,10 @@ def versions(outputs: Outputs = DEFAULT_OUTPUTS, as_json: AsJson = False) -> Non
     print_table([_version_row(line) for line in listed], _VERSION_COLUMNS)
     for fault in broken:
         print_stderr(f"{fault['version']:>6}  cannot be read: {fault['why']}")
-    _print_damaged_channels(catalog)
+    readable = {channel["name"] for channel in channels}
+    for name in catalog.channels.names():
+        if name not in readable:
+            print_stderr(f"cannot read channel {name}; to repair it: cuesmith verify --repair")
     if not listed and not broken:
         print_stderr(f"no versions in {outputs}; create the first one: cuesmith build")
 
@@ -125,13 +128,6 @@ def _version_row(line: dict[str, Any]) -> tuple[str, ...]:
         line["run"],
         "  ".join(filter(None, marks)),
     )
-
-
-def _print_damaged_channels(catalog: Catalog) -> None:
-    readable = {channel["name"] for channel in catalog.channels.readable()}
-    for name in catalog.channels.names():
-        if name not in readable:
-            print_stderr(f"cannot read channel {name}; to repair it: cuesmith verify --repair")
 
 
 @group.command("show")
@@ -158,8 +154,7 @@ def show(
     With --provenance, show the full origin of each. Options combine: --kind sfx --state unreviewed shows the sound
     effects that nobody has reviewed.
     """
-    catalog = Catalog(Store.open(outputs))
-    shown = version_or_latest(catalog, version, outputs)
+    catalog, shown = open_version(outputs, version)
     reviews = Reviews(catalog.store).state()
     chosen = Filter(asset, variation, tuple(tag or ()), kind, tuple(state or ()), model)
     rows = chosen.select(shown.masters, reviews)
@@ -231,7 +226,7 @@ def history(
 
     The list is in order of time and names the version of each change.
     """
-    catalog = Catalog(Store.open(outputs))
+    catalog = open_catalog(outputs)
     events = Reviews(catalog.store).events()
     steps = asset_history(catalog, asset)
     places = {(step.change.asset, step.change.variation) for step in steps}
@@ -245,18 +240,12 @@ def history(
             {"history": [step.to_json() for step in steps], "reviews": [asdict(review) for review in reviews]}
         )
         return
-    lines = [
-        (
-            datetime.fromisoformat(step.created),
-            step.created,
-            f"version {step.version}",
-            _change_text(step.change),
-        )
-        for step in steps
-    ]
-    lines += [(event.moment, event.at, paint(event.action), str(event)) for event in reviews]
-    rows = [(shown_time(at), what, text) for _, at, what, text in sorted(lines, key=itemgetter(0))]
-    print_table(rows, (Column(), Column(13), Column(gap=1)))
+    lines = [(step.created, f"version {step.version}", _change_text(step.change)) for step in steps]
+    lines += [(event.at, paint(event.action), str(event)) for event in reviews]
+    lines.sort(key=lambda line: utc(line[0]))
+    print_table(
+        [(shown_time(at), what, text) for at, what, text in lines], (Column(), Column(13), Column(gap=1))
+    )
 
 
 def _change_text(change: Change) -> str:
@@ -294,7 +283,7 @@ def diff(
 
     Compares recipes, mastering, labels and measurements.
     """
-    catalog = Catalog(Store.open(outputs))
+    catalog = open_catalog(outputs)
     old, new = existing_version(catalog, before), existing_version(catalog, after)
     changes = diff_of(catalog.store, old, new, reviews_before(new, Reviews(catalog.store).events()))
     counts = Counter(change.kind for change in changes)
@@ -340,18 +329,14 @@ def table(
         raise UsageError("parquet is binary; write it to a file: --output catalog.parquet")
     if as_json and output is None:
         format_ = "json"
-    catalog = Catalog(Store.open(outputs))
-    shown = version_or_latest(catalog, version, outputs)
+    _, shown = open_version(outputs, version)
     from pipeline.catalog.tables import FORMATS, TABLE_SCHEMA, frame
 
     data = FORMATS[format_](frame(shown))
     if output is None:
         typer.echo(data.decode(), nl=False)
         return
-    try:
-        write_atomically(output, data)
-    except OSError as error:
-        raise MachineError(f"cannot write {output}: {error.strerror}; choose another --output") from error
+    write_file(output, data, "--output")
     if as_json:
         facts = {"version": shown.number, "schema": TABLE_SCHEMA, "rows": len(shown.masters)}
         print_json({"written": [str(output)], **facts})
@@ -368,8 +353,7 @@ def licenses(
     Shows the texts for the game's credits, and what the release gate says under the license that the manifest
     declares.
     """
-    catalog = Catalog(Store.open(outputs))
-    shown = version_or_latest(catalog, version, outputs)
+    catalog, shown = open_version(outputs, version)
     found = version_licenses(catalog.store, shown)
     rows = [{**license.to_json(shown.license), "masters": count} for license, count in found.items()]
     if as_json:
@@ -460,8 +444,7 @@ def manifest(
 
     Prints the files that it includes too, and checks all of them against the hash that the version records.
     """
-    catalog = Catalog(Store.open(outputs))
-    shown = version_or_latest(catalog, version, outputs)
+    catalog, shown = open_version(outputs, version)
     texts = read_texts(catalog.store, shown)
     if output is not None:
         for text in texts:
@@ -486,14 +469,13 @@ def _write(folder: Path, text: ManifestText) -> None:
     path = folder / text.name
     if not path.resolve().is_relative_to(folder.resolve()):
         raise UsageError(f"the manifest file {text.name!r} is outside {folder}; use --json to read it")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("xb") as file:
-            file.write(text.data)
-    except FileExistsError:
-        raise UsageError(f"{path} already exists; choose an empty folder: --output FOLDER") from None
-    except OSError as error:
-        raise MachineError(f"cannot write {path}: {error.strerror}; choose another --output") from error
+    with write_errors(path, "--output"):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("xb") as file:
+                file.write(text.data)
+        except FileExistsError:
+            raise UsageError(f"{path} already exists; choose an empty folder: --output FOLDER") from None
 
 
 group.command("channels")(promote.channels)

@@ -31,7 +31,7 @@ from pipeline.build.prepare import Prepared
 from pipeline.errors import CuesmithError, ManifestError, Problem
 from pipeline.manifest import beside
 from pipeline.plan import Action
-from pipeline.provenance import master_name
+from pipeline.provenance import master_name, name_of, place_of
 
 UNCHANGED = (RowAction.REUSE, RowAction.LOCKED)
 
@@ -74,14 +74,8 @@ def report_plan(
     prepared: Prepared, rows: Sequence[PlannedRow], result: Mapping[str, Any], ci: bool, file: Path | None
 ) -> None:
     """Write the summary of a plan; with ``ci`` also annotations of its warnings."""
-    groups = [
-        (
-            group.action,
-            f"{group.folder}* ({len(group.rows)})" if len(group.rows) > 1 else group.rows[0].name,
-            ", ".join(map(str, group.reasons)),
-        )
-        for group in grouped([row for row in rows if row.action not in UNCHANGED])
-    ]
+    changed = grouped([row for row in rows if row.action not in UNCHANGED])
+    groups = [(group.action, group.name, ", ".join(group.reasons)) for group in changed]
     _summarise(plan_summary(prepared.project.name, result, groups), ci, file)
     if ci:
         annotate_problems(prepared.warnings, "warning")
@@ -104,7 +98,7 @@ def report_build(
         _annotate(
             Annotation(
                 "error",
-                f"{master_name(one['asset'], one['variation'])} ({one['stage']})",
+                f"{name_of(one)} ({one['stage']})",
                 one["reason"],
                 *places[one["asset"]],
             )
@@ -113,24 +107,22 @@ def report_build(
 
 
 def _cases(prepared: Prepared, result: Mapping[str, Any]) -> list[Case]:
-    failed = {(one["asset"], one["variation"]): one for one in result["failed"]}
-    left = {(one["asset"], one["variation"]) for one in result["left"]}
+    failed = {place_of(one): one for one in result["failed"]}
+    left = set(map(place_of, result["left"]))
     places = _places(prepared)
     cases = []
-    for plan in prepared.plan.assets:
-        for variation in plan.variations:
-            asset, number = plan.asset.id, variation.variation
-            name = f"{asset.rpartition('/')[2]}_{number:02d}"
-            fault = failed.get((asset, number))
-            if fault is not None:
-                file, line = places[asset]
-                cases.append(Case(asset, name, (fault["stage"], f"{fault['reason']}\n{file}:{line}")))
-            elif (asset, number) in left:
-                cases.append(Case(asset, name, skipped="left for the next build, because the time was up"))
-            elif variation.action is Action.LOCKED:
-                cases.append(Case(asset, name, skipped=", ".join(map(str, variation.reasons)) or "locked"))
-            else:
-                cases.append(Case(asset, name))
+    for place, (_, variation) in prepared.plan.by_place().items():
+        asset, fault = place[0], failed.get(place)
+        name = master_name(*place).rpartition("/")[2]
+        if fault is not None:
+            file, line = places[asset]
+            cases.append(Case(asset, name, (fault["stage"], f"{fault['reason']}\n{file}:{line}")))
+        elif place in left:
+            cases.append(Case(asset, name, skipped="left for the next build, because the time was up"))
+        elif variation.action is Action.LOCKED:
+            cases.append(Case(asset, name, skipped=", ".join(map(str, variation.reasons)) or "locked"))
+        else:
+            cases.append(Case(asset, name))
     return cases
 
 
@@ -158,7 +150,7 @@ def _summarise(lines: Sequence[str], ci: bool, file: Path | None) -> None:
 def _summarise_step(lines: Sequence[str], ci: bool) -> None:
     if ci and (path := os.environ.get(STEP_SUMMARY)):
         with write_errors(Path(path), f"file in {STEP_SUMMARY}"):
-            write_step_summary(lines)
+            write_step_summary(Path(path), lines)
 
 
 def _junit_file(ci: bool, junit: Path | None) -> Path | None:

@@ -11,15 +11,12 @@ from flows.cli.options import AsJson
 from flows.cli.output import Group, one_line, print_error, print_json, print_stderr, print_stdout, print_table
 from flows.cli.terminal import Column, paint
 from pipeline.credentials import PROVENANCE
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, VerificationError
 from pipeline.formats import format_of
 
 if TYPE_CHECKING:
     from pipeline.credentials.checking import Verdict
     from pipeline.credentials.watermark import WatermarkVerdict
-
-_USAGE = 2
-_NOT_VERIFIED = 5
 
 Trust = Annotated[
     list[Path] | None,
@@ -50,7 +47,7 @@ def show(
         rows = [(f"  {name}", one_line(value)) for name, value in _claims(verdict)]
         print_table(rows, (Column(24), Column(gap=1)))
     if not verdict.is_valid:
-        raise typer.Exit(_NOT_VERIFIED)
+        raise typer.Exit(VerificationError.exit_code)
 
 
 @group.command("verify")
@@ -104,9 +101,9 @@ def verify(
     for _, what in problems:
         print_error(one_line(what))
     if not all(verdict.is_valid and not mark.is_failure for verdict, mark in verdicts):
-        raise typer.Exit(_NOT_VERIFIED)
+        raise typer.Exit(VerificationError.exit_code)
     if problems:
-        raise typer.Exit(_USAGE)
+        raise typer.Exit(UsageError.exit_code)
 
 
 def _sounds(given: Path) -> list[Path]:

@@ -11,9 +11,8 @@ import typer
 from flows.cli.completion import channel_names
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs
 from flows.cli.output import command, counted, print_json, print_stderr, print_stdout
-from flows.cli.versions import channel_version
-from pipeline.catalog import LATEST, Catalog
-from pipeline.store import Store
+from flows.cli.versions import channel_version, open_catalog
+from pipeline.catalog import LATEST
 
 
 @command
@@ -37,8 +36,8 @@ def disclose_command(
     """
     from pipeline.disclosure import write_disclosure
 
-    catalog = Catalog(Store.open(outputs))
-    written = write_disclosure(catalog, channel_version(catalog, channel, outputs), to)
+    catalog = open_catalog(outputs)
+    written = write_disclosure(catalog, channel_version(catalog, channel), to)
     inventory = written.inventory
     if as_json:
         print_json({"folder": str(to), "files": list(written.files), "inventory": asdict(inventory)})

@@ -10,11 +10,10 @@ import typer
 from flows.cli.completion import channel_names, matching
 from flows.cli.options import DEFAULT_OUTPUTS, AsJson, Outputs, find_manifest
 from flows.cli.output import command, counted, one_line, print_json, print_stdout, print_warning
-from flows.cli.versions import channel_version
-from pipeline.catalog import LATEST, Catalog
+from flows.cli.versions import channel_version, open_catalog
+from pipeline.catalog import LATEST
 from pipeline.errors import UsageError
 from pipeline.generators import engine_keys
-from pipeline.store import Store
 
 TARGETS = ("godot", "godot3", "unity", "unreal", "wwise", "wwise2024", "fmod")
 """Names of the targets, which a test compares with those of `pipeline.export`: that one imports numpy."""
@@ -77,8 +76,8 @@ def export_command(
             known = list_names(profiles) if profiles else "none"
             raise UsageError(f"{path} has no export profile {profile!r}; available: {known}")
         encoding = Encoding(profiles[profile], profile_files)
-    catalog = Catalog(Store.open(outputs))
-    version = channel_version(catalog, channel, outputs)
+    catalog = open_catalog(outputs)
+    version = channel_version(catalog, channel)
     result = export_version(catalog, version, found, to, encoding)
     if as_json:
         print_json({**result.to_json(), "channel": channel})

@@ -82,12 +82,8 @@ def verify_command(
             print_stdout(f"{same} of {len(replayed)} takes replayed to the same bytes")
     left = [fix.finding for fix in repairs if not fix.done] if repair else findings
     if problems := _problems(left, len(different), repair):
-        error = VerificationError(f"{outputs}: {problems}")
-        if as_json:
-            # Standard output has its one object already.
-            print_error(str(error))
-            raise typer.Exit(error.exit_code)
-        raise error
+        print_error(f"{outputs}: {problems}")
+        raise typer.Exit(VerificationError.exit_code)
     if not as_json:
         print_stdout(
             f"{outputs}: all files are present and intact"

@@ -82,13 +82,10 @@ def verify_models(
         if not checked and not problems:
             print_stderr(f"no models in {store.models_folder()}")
     faults = [*(model.fault for model in checked if model.fault), *problems]
-    if faults and as_json:
-        # Standard output has its one object already.
-        for fault in faults:
-            print_error(fault)
-        raise typer.Exit(VerificationError.exit_code)
+    for fault in faults:
+        print_error(fault)
     if faults:
-        raise VerificationError("\n".join(faults))
+        raise typer.Exit(VerificationError.exit_code)
 
 
 def _store_of(name: str) -> ModelStore:

@@ -14,12 +14,13 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime
 from importlib import import_module
 from typing import Any, NoReturn, ParamSpec, TypeVar, cast, get_type_hints
 
 import typer
 
-from flows.cli.terminal import Column, echo, plain_output, table, time_text, width_of
+from flows.cli.terminal import Column, ago, echo, is_terminal, plain_output, table, width_of
 from pipeline.errors import CuesmithError, ManifestError, Problem, UsageError
 from pipeline.texts import text_fault
 
@@ -45,7 +46,7 @@ def print_table(rows: Sequence[Sequence[str]], columns: Sequence[Column]) -> Non
 
 def shown_time(moment: str) -> str:
     """A moment (ISO 8601) as standard output shows it: ``2 hours ago`` on a terminal, exact in a pipe."""
-    return time_text(moment, sys.stdout)
+    return ago(moment, datetime.now(UTC)) if is_terminal(sys.stdout) else moment
 
 
 def print_stderr(text: str) -> None:

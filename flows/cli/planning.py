@@ -42,7 +42,7 @@ from flows.cli.output import (
 from flows.cli.terminal import Column, paint
 from pipeline.build.devices import devices_for, mastering_devices
 from pipeline.build.plan_rows import PlannedRow, RowAction, grouped, licenses_of, planned_rows, totals_of
-from pipeline.build.prepare import Prepared, prepare, removal_problem, unchanged_result
+from pipeline.build.prepare import BuildRequest, Prepared, prepare, removal_problem, unchanged_result
 from pipeline.build.readiness import unmet_requirements
 from pipeline.errors import UsageError
 from pipeline.export import LIBRARY, ChangedFile, changed_files
@@ -165,7 +165,8 @@ def plan_command(
     the time to generate on this machine's devices, from earlier builds or by calculation. Needs no GPU, no model
     weights and no network.
     """
-    prepared = prepare(find_manifest(manifest), outputs, profile, only or (), refresh_models=refresh_models)
+    path = find_manifest(manifest)
+    prepared = prepare(BuildRequest(path, outputs, profile, tuple(only or ()), refresh_models=refresh_models))
     build_estimate = estimate(
         prepared.plan,
         lambda name: devices_for(find_engine(name), None),
@@ -226,22 +227,11 @@ def plan_command(
 
 
 def _print_rows(rows: Sequence[PlannedRow], *, full: bool) -> None:
-    if full or len(rows) <= _MANY_ROWS:
-        lines = [(row.action, row.name, row.reasons) for row in rows]
-        print_table(
-            [(paint(action), name, ", ".join(reasons)) for action, name, reasons in lines], _PLAN_COLUMNS
-        )
-        return
-    lines = [
-        (
-            group.action,
-            group.rows[0].name if len(group.rows) == 1 else f"{group.folder}* ({len(group.rows)})",
-            group.reasons,
-        )
-        for group in grouped(rows)
-    ]
-    print_table([(paint(action), name, ", ".join(reasons)) for action, name, reasons in lines], _PLAN_COLUMNS)
-    print_stderr("grouped by folder and reasons; for one line per variation: cuesmith plan --full")
+    is_grouped = not full and len(rows) > _MANY_ROWS
+    lines = grouped(rows) if is_grouped else rows
+    print_table([(paint(line.action), line.name, ", ".join(line.reasons)) for line in lines], _PLAN_COLUMNS)
+    if is_grouped:
+        print_stderr("grouped by folder and reasons; for one line per variation: cuesmith plan --full")
 
 
 def _print_totals(totals: Mapping[str, Any]) -> None:

@@ -19,8 +19,8 @@ from flows.cli.output import (
     shown_time,
 )
 from flows.cli.terminal import paint
-from flows.cli.versions import check_version
-from pipeline.catalog import LATEST, Catalog, ChannelMove
+from flows.cli.versions import check_versions, open_catalog
+from pipeline.catalog import LATEST, ChannelMove
 from pipeline.errors import UsageError
 from pipeline.manifest.spec import GateReason
 from pipeline.provenance.clock import now
@@ -28,7 +28,6 @@ from pipeline.release import PromotionResult, Refusal
 from pipeline.release import promote as promote_version
 from pipeline.release import rollback as roll_back
 from pipeline.review import reviewer_name
-from pipeline.store import Store
 
 _REFUSED = 1
 _SHOWN = 5
@@ -60,8 +59,8 @@ def promote_command(
     each override, who made it and why.
     """
     overrides = _overrides(override or [], because or [])
-    catalog = Catalog(Store.open(outputs))
-    check_version(catalog, version)
+    catalog = open_catalog(outputs)
+    check_versions(catalog, version)
     name = by or reviewer_name()
     verdict = promote_version(catalog, version, channel, at=now(), by=name, overrides=overrides)
     if as_json:
@@ -88,7 +87,7 @@ def channels(
 
     With a name, show that channel and its history.
     """
-    catalog = Catalog(Store.open(outputs))
+    catalog = open_catalog(outputs)
     names = catalog.channels.names()
     if channel is not None and channel not in names:
         raise UsageError(f"unknown channel {channel!r}; available: {', '.join(names) or 'none'}")
@@ -121,7 +120,7 @@ def rollback(
 
     If the channel is latest, the library then has the files of that version again.
     """
-    catalog = Catalog(Store.open(outputs))
+    catalog = open_catalog(outputs)
     moved = roll_back(catalog, channel, at=now(), by=by or reviewer_name(), to=to, because=because)
     if as_json:
         print_json({"channel": moved["name"], "version": moved["version"], "move": moved["history"][-1]})

@@ -21,7 +21,7 @@ from flows.cli.output import (
     print_stdout,
     print_warning,
 )
-from flows.cli.versions import check_version
+from flows.cli.versions import check_versions
 from pipeline.catalog import Catalog
 from pipeline.errors import UsageError
 from pipeline.manifest.problems import list_names
@@ -55,8 +55,7 @@ def report_command(
     from pipeline.report import write_report
 
     store = Store.open(outputs)
-    for number in (version, against):
-        check_version(Catalog(store), number)
+    check_versions(Catalog(store), version, against)
     written = write_report(store, version, against=against, folder=self_contained)
     if as_json:
         print_json(asdict(written) | {"path": str(written.path) if written.path else None})
@@ -99,8 +98,7 @@ def serve(
     from pipeline.review.server import ReviewServer
 
     store = Store.open(outputs)
-    for number in (version, against):
-        check_version(Catalog(store), number)
+    check_versions(Catalog(store), version, against)
     written = write_report(store, version, against=against)
     server = ReviewServer(store, port)
     address = f"{server.origin}/{written.key}#token={server.token}"

@@ -24,9 +24,8 @@ from flows.cli.options import (
 from flows.cli.output import Group, counted, print_json, print_stderr, print_table, print_warning, shown_time
 from flows.cli.report import serve
 from flows.cli.terminal import Column, paint
-from flows.cli.versions import version_or_latest
+from flows.cli.versions import open_catalog, open_version
 from pipeline.catalog import (
-    Catalog,
     Filter,
     ReviewAction,
     ReviewEvent,
@@ -43,7 +42,6 @@ from pipeline.provenance import name_of
 from pipeline.provenance.clock import now
 from pipeline.review import Decision, Decisions, decide, read_decisions, reviewer_name
 from pipeline.review.checks import Unseen, lock_fault, refuse_locked, replaced_since, split_locked
-from pipeline.store import Store
 
 group = Group()
 
@@ -87,9 +85,8 @@ def _review_command(action: ReviewAction) -> Callable[..., None]:
         outputs: Outputs = DEFAULT_OUTPUTS,
         as_json: AsJson = False,
     ) -> None:
-        catalog = Catalog(Store.open(outputs))
+        catalog, reviewed = open_version(outputs, version)
         reviews = Reviews(catalog.store)
-        reviewed = version_or_latest(catalog, version, outputs)
         decision = Decision(action, by or reviewer_name(), now(), comment)
         events = decide(reviewed, Filter(asset, variation), decision, waiting=waiting)
 
@@ -152,7 +149,7 @@ def list_events(
 
     To see the resulting state: cuesmith catalog show --state approved
     """
-    catalog = Catalog(Store.open(outputs))
+    catalog = open_catalog(outputs)
     of_person = [
         event
         for event in Reviews(catalog.store).events()
@@ -186,7 +183,7 @@ def import_decisions(
         raise UsageError(
             f"cannot read {file}: {error.strerror}; give the path of the exported file"
         ) from error
-    catalog = Catalog(Store.open(outputs))
+    catalog = open_catalog(outputs)
     decisions = read_decisions(data, str(file), catalog.read)
     latest = catalog.latest()
     reviews, done = Reviews(catalog.store), _Import(decisions, _waiting(latest))

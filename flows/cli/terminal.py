@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TextIO
 
 import typer
@@ -219,17 +219,10 @@ def _has_room(text: str, width: int) -> bool:
     return width >= max([_ROOM_FOR_TEXT, *map(columns_of, text.split())])
 
 
-def time_text(moment: str, stream: TextIO | None) -> str:
-    """A moment (ISO 8601) for people: ``2 hours ago`` on a terminal, exact in a pipe."""
-    if not is_terminal(stream):
-        return moment
-    return ago(moment, datetime.now(UTC))
-
-
 def ago(moment: str, now: datetime) -> str:
     """How long before ``now`` the ``moment`` was, for 30 days; then its date. A moment in the future stays exact.
 
-    >>> now = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    >>> now = datetime.fromisoformat("2026-03-01T12:00:00Z")
     >>> for moment in ("2026-03-01T11:59:30Z", "2026-03-01T11:59:00Z", "2026-03-01T09:10:00Z", "2026-02-27T09:10:00Z"):
     ...     print(ago(moment, now))
     just now

@@ -11,22 +11,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline import jobs
 from pipeline.build.devices import devices_for
-from pipeline.build.dispatch import Dispatcher, Group, Work
+from pipeline.build.dispatch import Dispatcher, Work
 from pipeline.build.journal import new_run_id
-from pipeline.build.prepare import Prepared
+from pipeline.build.prepare import BuildRequest, Prepared
 from pipeline.build.readiness import require
-from pipeline.build.run import group_of, master_limit_s, take_limit_s
+from pipeline.build.run import by_group, master_work, take_works
 from pipeline.build.workers import Seat, SessionBroken, Worker, Workers
 from pipeline.catalog import Catalog, Reviews, master_row
 from pipeline.errors import MachineError, UsageError
 from pipeline.generators import engine_keys, find_engine
-from pipeline.jobs.work_items import store_inputs
+from pipeline.jobs import work_items
 from pipeline.manifest import beside, nearest
 from pipeline.manifest.loader import load
 from pipeline.manifest.spec import AssetSpec, Project
-from pipeline.plan import AssetPlan, TakeOrder, group_digest, master_digest, plan
+from pipeline.plan import AssetPlan, group_digest, master_digest, plan
 from pipeline.plan.values import Known
 from pipeline.provenance import ManifestFacts, manifest_facts, master_record, model_license
 from pipeline.provenance.facts import git_commit
@@ -130,8 +129,9 @@ def prepare_audition(request: AuditionRequest, notify: Callable[[str], None] = l
         for (_, number, _), plan_ in zip(specs, planned.assets, strict=True)
     )
     project = replace(project, assets=tuple(plan_.asset for plan_ in planned.assets))
+    build = BuildRequest(request.manifest, request.outputs, request.profile)
     prepared = Prepared(
-        project, store, Catalog(store), None, known, planned, reviews, (), project.assets, renames
+        build, project, store, Catalog(store), None, known, planned, reviews, project.assets, renames
     )
     return Audition(prepared, asset, entries, {}, notify)
 
@@ -199,26 +199,21 @@ def run_audition(audition: Audition, devices: Sequence[str] | None) -> dict[str,
 
 def _generate(audition: Audition, run: str, devices: Sequence[str] | None) -> None:
     """Make the takes, one model after the other, each on its engine's first device."""
-    store, by_group = audition.prepared.store, dict[Group, list[TakeOrder]]()
-    for order in store_inputs(audition.prepared.plan.orders(), store):
-        by_group.setdefault(group_of(order), []).append(order)
-    if by_group:
-        audition.notify(f"takes to generate: {sum(map(len, by_group.values()))}")
-    for group, orders in by_group.items():
+    takes = work_items.store_inputs(audition.prepared.plan.orders(), audition.prepared.store)
+    if takes:
+        audition.notify(f"takes to generate: {len(takes)}")
+    for group, orders in by_group(takes).items():
         device = devices_for(find_engine(group[0]), devices)[0]
-        works = [
-            Work(order.recipe.digest, order, group, order.cost, take_limit_s(order, device))
-            for order in orders
-        ]
-        _work(audition, device, works, jobs.TakeSession(device, run, None, group[0]))
+        works = take_works(group, orders, device)
+        _work(audition, device, works, work_items.TakeSession(device, run, None, group[0]))
 
 
 def _master(audition: Audition, run: str) -> None:
     facts, known = audition.facts, audition.prepared.known
     orders = {
-        entry.master: jobs.AssetOrder(
+        entry.master: work_items.AssetOrder(
             entry.plan.asset,
-            (jobs.VariationOrder(1, (entry.take,), entry.master, made=False),),
+            (work_items.VariationOrder(1, (entry.take,), entry.master, made=False),),
             (),
             entry.group,
             facts,
@@ -226,16 +221,13 @@ def _master(audition: Audition, run: str) -> None:
         for entry in audition.entries
         if entry.take not in audition.failed and not known.master_is_whole(entry.master)
     }
-    works = [
-        Work(master, order, ("mastering",), order.seconds, master_limit_s(order))
-        for master, order in orders.items()
-    ]
+    works = [master_work(master, order) for master, order in orders.items()]
     if works:
         audition.notify(f"takes to master: {len(works)}")
-    _work(audition, "cpu", works, jobs.MasterSession("cpu", run, None))
+    _work(audition, "cpu", works, work_items.MasterSession("cpu", run, None))
 
 
-def _work(audition: Audition, device: str, works: Sequence[Work[Any]], session: jobs.Session) -> None:
+def _work(audition: Audition, device: str, works: Sequence[Work[Any]], session: work_items.Session) -> None:
     """Do ``works`` in one worker process. What no worker can do fails; the rest of the audition goes on."""
 
     def give_up(work: Work[Any], reason: str) -> None:
@@ -262,10 +254,10 @@ def _work(audition: Audition, device: str, works: Sequence[Work[Any]], session: 
         workers.stop()
 
 
-def _note(audition: Audition, event: jobs.Event) -> None:
-    if isinstance(event, jobs.Failed):
+def _note(audition: Audition, event: work_items.Event) -> None:
+    if isinstance(event, work_items.Failed):
         audition.failed[event.item] = event.reason
-    elif isinstance(event, jobs.TakeMade):
+    elif isinstance(event, work_items.TakeMade):
         label = next(entry.label for entry in audition.entries if entry.take == event.item)
         audition.notify(f"  {label}: {event.seconds:.1f} s of audio in {event.took:.1f} s")
 

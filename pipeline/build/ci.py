@@ -16,7 +16,7 @@ from typing import Any, Literal
 from xml.etree import ElementTree
 
 from pipeline.manifest.problems import list_names
-from pipeline.provenance import master_name
+from pipeline.provenance import name_of
 
 Level = Literal["error", "warning"]
 ANNOTATIONS_A_LEVEL = 10
@@ -141,20 +141,16 @@ def shortened(lines: Sequence[str], most_bytes: int) -> str:
     return "\n".join([*kept, "", note]) + "\n"
 
 
-def write_step_summary(lines: Sequence[str], environment: Mapping[str, str] = os.environ) -> bool:
-    """Append ``lines`` to GitHub's step summary; False where this is no step of GitHub Actions.
+def write_step_summary(path: Path, lines: Sequence[str]) -> None:
+    """Append ``lines`` to GitHub's step summary, the file at ``path``.
 
     What earlier commands of the same step wrote counts against the same limit.
     """
-    path = environment.get(STEP_SUMMARY)
-    if not path:
-        return False
-    with open(path, "ab") as file:
+    with path.open("ab") as file:
         left = SUMMARY_BYTES - file.tell()
         text = shortened(lines, left).encode() if lines else b""
         if len(text) <= left:
             file.write(text)
-    return True
 
 
 def build_summary(
@@ -195,10 +191,10 @@ def build_summary(
     if result["watermark_lost"]:
         lines += ["", f"**{result['watermark_lost']} lost the watermark** in a delivered file"]
     if failed:
-        rows = [(master_name(one["asset"], one["variation"]), one["stage"], one["reason"]) for one in failed]
+        rows = [(name_of(one), one["stage"], one["reason"]) for one in failed]
         lines += ["", f"**{len(failed)} failed**", "", *markdown_table(["sound", "stage", "reason"], rows)]
     if left := result["left"]:
-        names = [master_name(one["asset"], one["variation"]) for one in left]
+        names = [name_of(one) for one in left]
         shown = list_names(names, limit=50)
         lines += ["", f"**{len(left)} left for the next build**, because the time was up: {shown}"]
     if changes:
@@ -227,7 +223,7 @@ def plan_summary(project: str, result: Mapping[str, Any], groups: Sequence[Seque
         lines += markdown_table(["action", "sounds", "why"], groups)
     for fault in filter(None, [result["removals"], *result["library"]]):
         lines += ["", f"**Attention:** {_cell(fault)}"]
-    missing = [(master_name(one["asset"], one["variation"]), one["reason"]) for one in result["missing"]]
+    missing = [(name_of(one), one["reason"]) for one in result["missing"]]
     if missing:
         lines += ["", f"**{len(missing)} not published**", "", *markdown_table(["sound", "reason"], missing)]
     return lines

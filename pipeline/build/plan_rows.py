@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
-from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 from pipeline.build.prepare import Prepared
@@ -13,7 +12,7 @@ from pipeline.catalog import Change, label_changes, with_labels
 from pipeline.catalog.diff import PROMOTED
 from pipeline.manifest.spec import AssetSpec
 from pipeline.plan import AssetPlan, Reason, VariationPlan, changed
-from pipeline.provenance import master_name, model_license
+from pipeline.provenance import master_name, model_license, name_of
 
 
 class RowAction(StrEnum):
@@ -52,8 +51,7 @@ class PlannedRow(NamedTuple):
     @property
     def folder(self) -> str:
         """The asset's id up to its last slash, such as ``music/forest/``."""
-        parent = str(PurePosixPath(self.asset).parent)
-        return "" if parent == "." else f"{parent}/"
+        return self.asset[: self.asset.rfind("/") + 1]
 
     def to_json(self) -> dict[str, Any]:
         """One item of ``assets`` in the object of ``plan --json``."""
@@ -68,14 +66,18 @@ class PlannedGroup(NamedTuple):
     reasons: tuple[str, ...]
     rows: tuple[PlannedRow, ...]
 
+    @property
+    def name(self) -> str:
+        """Such as ``music/forest/* (3)``; of one row its name."""
+        return f"{self.folder}* ({len(self.rows)})" if len(self.rows) > 1 else self.rows[0].name
+
 
 def planned_rows(prepared: Prepared) -> list[PlannedRow]:
     """Return every row of the latest and of the next version, sorted by asset and variation."""
     changes = {change.place: change for change in prepared.changes}
     rows = [
-        _row(plan, variation, changes.get((plan.asset.id, variation.variation)))
-        for plan in prepared.plan.assets
-        for variation in plan.variations
+        _row(plan, variation, changes.get(place))
+        for place, (plan, variation) in prepared.plan.by_place().items()
     ]
     return sorted([*rows, *_removed(prepared)], key=lambda row: (row.asset, row.variation))
 
@@ -95,7 +97,7 @@ def changed_rows(prepared: Prepared, result: Mapping[str, Any]) -> list[tuple[st
 
 def left_names(result: Mapping[str, Any]) -> list[str]:
     """Names of the masters that a build left for the next one."""
-    return [master_name(one["asset"], one["variation"]) for one in result["left"]]
+    return [name_of(one) for one in result["left"]]
 
 
 def grouped(rows: Sequence[PlannedRow]) -> list[PlannedGroup]:

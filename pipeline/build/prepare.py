@@ -38,7 +38,7 @@ from pipeline.manifest.spec import AssetSpec, CredentialsPolicy, ManifestText, P
 from pipeline.plan import APPROVED, LOCKED, AssetPlan, Plan, Reason, Stage, VariationPlan, plan
 from pipeline.plan.validate import check_manifest
 from pipeline.plan.values import Known
-from pipeline.provenance import CredentialsJson, MasterRow, MissingRow, name_of
+from pipeline.provenance import CredentialsJson, MasterRow, MissingRow, name_of, place_of
 from pipeline.store import Store
 
 Signatures = Mapping[tuple[str, int], SignedFiles]
@@ -80,6 +80,7 @@ class BuildRequest:
     devices: str = "auto"
     """The text that `parse_devices` reads."""
     allow_removals: bool = False
+    """Whether it may remove masters that `check_removals` protects."""
     refresh_models: bool = False
     """Whether to use the newest revisions of published models, and not those that the catalog has."""
     max_minutes: float | None = None
@@ -101,6 +102,7 @@ class BuildRequest:
 class Prepared:
     """A manifest, its store, and the plan that brings the store up to date with the manifest."""
 
+    request: BuildRequest
     project: Project
     """Only the assets in scope."""
     store: Store
@@ -109,14 +111,10 @@ class Prepared:
     known: Known
     plan: Plan
     reviews: ReviewState
-    only: tuple[str, ...]
     assets: tuple[AssetSpec, ...]
     """Every asset of the manifest, in scope or not."""
     renames: Renames = field(default_factory=dict)
     """Earlier id to current id, for every renamed asset of the manifest, in scope or not."""
-    allow_removals: bool = False
-    """Whether the build may remove masters that `check_removals` protects."""
-    refresh_models: bool = False
 
     @cached_property
     def policies(self) -> Mapping[str, CredentialsPolicy]:
@@ -146,9 +144,7 @@ class Prepared:
 
     def removed_from(self, before: Version | None) -> tuple[MasterRow, ...]:
         """Return the rows of ``before`` that the version after it drops."""
-        listed = {
-            (plan.asset.id, variation.variation) for plan in self.plan.assets for variation in plan.variations
-        }
+        listed = self.plan.by_place()
         rows = before.masters if before else ()
         moved = pending_renames(before, self.renames)
         places = ((moved.get(row["asset"], row["asset"]), row["variation"]) for row in rows)
@@ -161,12 +157,7 @@ class Prepared:
     @cached_property
     def to_make(self) -> Set[Place]:
         """Asset id and variation of everything that the build generates or re-masters."""
-        return {
-            (plan.asset.id, variation.variation)
-            for plan in self.plan.stale
-            for variation in plan.variations
-            if variation.action.makes
-        }
+        return {place for place, (_, variation) in self.plan.by_place().items() if variation.action.makes}
 
     @cached_property
     def changes(self) -> tuple[Change, ...]:
@@ -217,51 +208,32 @@ class Prepared:
     def in_scope(self, asset: str) -> bool:
         """Whether the build may change the rows of ``asset``: its current id matches ``--only``, if that is set."""
         name = self.renames.get(asset, asset)
-        return not self.only or any(fnmatch.fnmatchcase(name, glob) for glob in self.only)
+        only = self.request.only
+        return not only or any(fnmatch.fnmatchcase(name, glob) for glob in only)
 
 
-def prepare(
-    manifest: Path,
-    outputs: str,
-    profile: str | None = None,
-    only: Sequence[str] = (),
-    allow_removals: bool = False,
-    refresh_models: bool = False,
-) -> Prepared:
-    """Load ``manifest`` with ``profile``, read the store at ``outputs``, plan the assets that match ``only`` (globs).
+def prepare(request: BuildRequest) -> Prepared:
+    """Load the manifest of ``request``, read its store, and plan the assets in scope.
 
-    Raises `ManifestError`, the store's errors, and `UsageError` if a glob matches nothing.
+    Raises `ManifestError`, the store's errors, and `UsageError` if a glob of ``only`` matches nothing.
     """
-    store = Store.open(outputs)
+    store = Store.open(request.outputs)
     catalog = Catalog(store)
     latest = catalog.latest()
     compiled = store.backend.local_path("cache/manifests") if latest else None
     try:
-        project = load_cached(manifest, profile, compiled, engine_keys)
+        project = load_cached(request.manifest, request.profile, compiled, engine_keys)
     except ManifestError:
-        check_manifest(manifest, profile)  # It raises the problems that engines find, too.
+        check_manifest(request.manifest, request.profile)  # It raises the problems that engines find, too.
         raise
     renames = {old: asset.id for asset in project.assets for old in reversed(asset.was)}
     every_asset = project.assets
-    if only:
-        project = _filter_assets(project, only)
+    if request.only:
+        project = _filter_assets(project, request.only)
     reviews = Reviews(store).state(renames)
     known = _known(store, latest, reviews, renames)
-    new_plan = plan(project, known, refresh_models)
-    return Prepared(
-        project,
-        store,
-        catalog,
-        latest,
-        known,
-        new_plan,
-        reviews,
-        tuple(only),
-        every_asset,
-        renames,
-        allow_removals,
-        refresh_models,
-    )
+    new_plan = plan(project, known, request.refresh_models)
+    return Prepared(request, project, store, catalog, latest, known, new_plan, reviews, every_asset, renames)
 
 
 def is_outdated(prepared: Prepared) -> bool:
@@ -285,7 +257,7 @@ def with_valid_plan(prepared: Prepared) -> Prepared:
         return prepared
     latest, reviews = prepared.catalog.latest(), Reviews(prepared.store).state(prepared.renames)
     known = _known(prepared.store, latest, reviews, prepared.renames)
-    new_plan = plan(prepared.project, known, prepared.refresh_models)
+    new_plan = plan(prepared.project, known, prepared.request.refresh_models)
     return replace(prepared, latest=latest, known=known, plan=new_plan, reviews=reviews)
 
 
@@ -340,7 +312,7 @@ def _changes(prepared: Prepared) -> Iterable[Change]:
     unsigned = unsigned_rows(prepared, rows)
     if latest is not None and not unsigned and latest.same_masters(rows):
         return
-    after = {(row["asset"], row["variation"]): row for row in (*rows, *map(_as_signed, unsigned))}
+    after = {place_of(row): row for row in (*rows, *map(_as_signed, unsigned))}
     before = rows_by_current_id(latest, prepared.renames)
     for change in compare_rows(prepared.store, before, after, prepared.reviews, reasons_of(prepared)):
         if change.place not in prepared.to_make:
@@ -357,12 +329,8 @@ def _as_signed(row: MasterRow) -> MasterRow:
 
 def reasons_of(prepared: Prepared) -> dict[Place, tuple[Reason, ...]]:
     """Return the reasons of every variation that is not up to date."""
-    return {
-        (plan.asset.id, variation.variation): variation.reasons
-        for plan in prepared.plan.assets
-        for variation in plan.variations
-        if variation.reasons
-    }
+    rows = prepared.plan.by_place().items()
+    return {place: variation.reasons for place, (_, variation) in rows if variation.reasons}
 
 
 def next_rows(
@@ -402,12 +370,10 @@ def missing_from(
 
     ``failed`` is that of the build's result. Default: what earlier builds quarantined.
     """
-    present = {(row["asset"], row["variation"]) for row in rows}
-    reasons = {
-        (failure["asset"], failure["variation"]): failure
-        for failure in (_failed_before(prepared) if failed is None else failed)
-    }
-    known = {(gap["asset"], gap["variation"]): gap for gap in (before.missing if before else ())}
+    present = set(map(place_of, rows))
+    failures = _failed_before(prepared) if failed is None else failed
+    reasons = {(failure["asset"], failure["variation"]): failure for failure in failures}
+    known = {place_of(gap): gap for gap in (before.missing if before else ())}
     missing = []
     for asset in prepared.assets:
         for place in ((asset.id, variation) for variation in range(1, asset.variations + 1)):
@@ -446,7 +412,7 @@ def _with_signatures(
     return tuple(
         signing.with_signatures(row, policies.get(row["asset"]), earlier.get(place), signed.get(place))
         for row in rows
-        for place in [(row["asset"], row["variation"])]
+        for place in [place_of(row)]
     )
 
 
@@ -458,9 +424,8 @@ def unsigned_rows(prepared: Prepared, rows: Sequence[MasterRow]) -> list[MasterR
 def known_failures(prepared: Prepared) -> dict[tuple[str, int], tuple[str, str]]:
     """Return what earlier builds quarantined: asset id and variation to the reason and the master's digest."""
     return {
-        (plan.asset.id, variation.variation): (variation.quarantined, variation.master)
-        for plan in prepared.plan.assets
-        for variation in plan.variations
+        place: (variation.quarantined, variation.master)
+        for place, (_, variation) in prepared.plan.by_place().items()
         if variation.quarantined
     }
 
@@ -471,24 +436,18 @@ def failed_json(asset: str, variation: int, stage: Stage, reason: str, master: s
     return item | ({"master": master} if stage is Stage.QUALITY else {})
 
 
-def off_target_in(version: Version | None) -> int:
-    """Count the masters of a version that missed their loudness target."""
-    return sum(map(is_off_target, version.masters)) if version else 0
+def attention_counts(version: Version | None) -> dict[str, int]:
+    """Count the masters of a version that need somebody's attention, as ``build --json`` does.
 
-
-def watermark_lost_in(version: Version | None) -> int:
-    """Count the masters of a version whose watermark was not found again in a delivered file."""
-    return sum("watermark_lost" in row for row in version.masters) if version else 0
-
-
-def waiting_in(version: Version | None) -> int:
-    """Count the masters of a version that have a new take waiting for review."""
-    return sum("waiting" in row for row in version.masters) if version else 0
-
-
-def removed_names(prepared: Prepared) -> list[str]:
-    """Return the names of the masters that the build removes from the catalog."""
-    return [name_of(row) for row in prepared.removed]
+    Those with a new take that waits for review, those that missed their loudness target, and those whose watermark was
+    not found again in a delivered file.
+    """
+    rows = version.masters if version else ()
+    return {
+        "waiting": sum("waiting" in row for row in rows),
+        "off_target": sum(map(is_off_target, rows)),
+        "watermark_lost": sum("watermark_lost" in row for row in rows),
+    }
 
 
 def _failed_before(prepared: Prepared) -> list[dict[str, Any]]:
@@ -507,13 +466,11 @@ def unchanged_result(prepared: Prepared) -> dict[str, Any]:
         "published": False,
         "generated": 0,
         "mastered": 0,
-        "reused": sum(len(plan.variations) for plan in prepared.plan.assets) - len(failed),
-        "waiting": waiting_in(prepared.latest),
-        "off_target": off_target_in(prepared.latest),
-        "watermark_lost": watermark_lost_in(prepared.latest),
+        "reused": len(prepared.plan.by_place()) - len(failed),
+        **attention_counts(prepared.latest),
         "failed": failed,
         "left": [],
-        "removed": removed_names(prepared),
+        "removed": [name_of(row) for row in prepared.removed],
         "run": None,
         "report": None,
         "library": None,
@@ -531,15 +488,8 @@ _MANY_NAMES = 12
 
 
 def prepare_build(request: BuildRequest) -> Prepared:
-    """Prepare the build of ``request``. Raises `UsageError` if it would remove protected masters."""
-    prepared = prepare(
-        request.manifest,
-        request.outputs,
-        request.profile,
-        request.only,
-        request.allow_removals,
-        request.refresh_models,
-    )
+    """As `prepare`; raises `UsageError` too if the build would remove protected masters."""
+    prepared = prepare(request)
     check_removals(prepared, prepared.latest)
     return prepared
 
@@ -547,7 +497,7 @@ def prepare_build(request: BuildRequest) -> Prepared:
 def check_removals(prepared: Prepared, before: Version | None) -> None:
     """Raise `UsageError` if the version after ``before`` needs ``--allow-removals`` and it is not set."""
     problem = removal_problem(prepared, before)
-    if problem is not None and not prepared.allow_removals:
+    if problem is not None and not prepared.request.allow_removals:
         raise UsageError(problem)
 
 
@@ -568,8 +518,7 @@ def removal_problem(prepared: Prepared, before: Version | None) -> str | None:
     approved = [
         row
         for row in removed
-        if row["master"] in prepared.reviews.approved
-        or (row["asset"], row["variation"]) in prepared.reviews.locked
+        if row["master"] in prepared.reviews.approved or place_of(row) in prepared.reviews.locked
     ]
     if approved:
         return (

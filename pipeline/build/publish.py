@@ -15,15 +15,13 @@ from pipeline.build.prepare import (
     Made,
     Prepared,
     Signatures,
+    attention_counts,
     check_removals,
     missing_from,
     next_rows,
-    off_target_in,
     reasons_of,
     unchanged_result,
     unsigned_rows,
-    waiting_in,
-    watermark_lost_in,
     with_valid_plan,
 )
 from pipeline.build.quarantine import build_facts, quarantine_report, record_quarantine
@@ -40,7 +38,7 @@ from pipeline.catalog.version import MANIFEST_FILE, texts_bytes
 from pipeline.credentials.signing import open_signer, sign_rows
 from pipeline.errors import CuesmithError, StoreError
 from pipeline.export import LIBRARY, Exported, export_latest
-from pipeline.provenance import MasterRow, MissingRow
+from pipeline.provenance import MasterRow, MissingRow, place_of
 from pipeline.report import write_report
 from pipeline.store import Fence, Store
 
@@ -90,9 +88,42 @@ class Published:
     """The latest version; None if there is nothing to publish."""
     new: bool = False
     library: Exported | None = None
+    report: str | None = None
+    """The key of the report in the store."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Its part of the object of ``build --json``."""
+        return {
+            "version": self.version.number if self.version else None,
+            "published": self.new,
+            **attention_counts(self.version),
+            "report": self.report,
+            "library": self.library.to_json() if self.library else None,
+        }
 
 
 def publish(
+    prepared: Prepared,
+    journal: Journal,
+    *,
+    build: Mapping[str, Any],
+    made: Made = NOTHING_MADE,
+    fence: Fence,
+) -> Published:
+    """Record what is quarantined, publish the version of a build, and write its report.
+
+    ``build`` is the object of ``build --json`` so far, which goes into ``build.json``. ``fence`` raises `StoreError` if
+    another build has taken the project.
+    """
+    fence()
+    changed = record_quarantine(prepared, journal.run, made)
+    done = publish_version(prepared, run=journal.run, build=build, made=made, fence=fence)
+    if done.new or changed:
+        return replace(done, report=report_build(prepared.store, done.version, journal))
+    return replace(done, report=quarantine_report(prepared) if build["failed"] else None)
+
+
+def publish_version(
     prepared: Prepared,
     *,
     run: str,
@@ -100,17 +131,14 @@ def publish(
     made: Made = NOTHING_MADE,
     fence: Fence,
 ) -> Published:
-    """Sign the masters of a build if the manifest says so, publish them, and sync the library.
-
-    ``build`` goes into ``build.json``. ``fence`` raises `StoreError` if another build has taken the project.
-    """
+    """Sign the masters of a build if the manifest says so, publish them, and sync the library."""
     signed = replace(made, signed=sign(prepared, next_rows(prepared, prepared.latest, made)))
 
     def rows(before: Version | None) -> tuple[MasterRow, ...]:
         return next_rows(prepared, before, signed, Reviews(prepared.store).state(prepared.renames))
 
     def reasons(before: Version, rows: tuple[MasterRow, ...]) -> Mapping[Place, tuple[str, ...]]:
-        after = {(row["asset"], row["variation"]): row for row in rows}
+        after = {place_of(row): row for row in rows}
         changed = compare_rows(
             prepared.store,
             rows_by_current_id(before, prepared.renames),
@@ -129,13 +157,7 @@ def publish(
 
     def companions(version: Version) -> Mapping[str, bytes]:
         table = frame(version)
-        result = {
-            "version": version.number,
-            "published": True,
-            "waiting": waiting_in(version),
-            "off_target": off_target_in(version),
-            "watermark_lost": watermark_lost_in(version),
-        }
+        result = {"version": version.number, "published": True, **attention_counts(version)}
         facts = {"schema": BUILD_SCHEMA, **build, **result}
         facts.pop("report", None)
         # First what names the run: it claims the folder.
@@ -179,27 +201,9 @@ def publish_only(prepared: Prepared, run: str | None = None) -> dict[str, Any]:
                 f"{prepared.store.root}: files were removed while this build was planned; run the same command again"
             )
         shared()
-        return _publish_only(prepared, own, run)
-
-
-def _publish_only(prepared: Prepared, fence: Fence, run: str) -> dict[str, Any]:
-    result = unchanged_result(prepared) | {"run": run}
-    journal = Journal(prepared.store, run)
-    fence()
-    changed = record_quarantine(prepared, run)
-    done = publish(prepared, run=run, build=result, fence=fence)
-    result |= {
-        "version": done.version.number if done.version else None,
-        "published": done.new,
-        "waiting": waiting_in(done.version),
-        "off_target": off_target_in(done.version),
-        "watermark_lost": watermark_lost_in(done.version),
-        "library": done.library.to_json() if done.library else None,
-    }
-    if done.new or changed:
-        result["report"] = report_build(prepared.store, done.version, journal)
-    elif result["failed"]:
-        result["report"] = quarantine_report(prepared)
-    journal.write("build-done", **result)
-    journal.close()
-    return result
+        result = unchanged_result(prepared) | {"run": run}
+        journal = Journal(prepared.store, run)
+        result |= publish(prepared, journal, build=result, fence=own).to_json()
+        journal.write("build-done", **result)
+        journal.close()
+        return result

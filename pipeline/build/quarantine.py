@@ -28,13 +28,9 @@ def build_facts(prepared: Prepared, run: str) -> BuildFacts:
 def _rows(prepared: Prepared, suspects: set[tuple[str, int]], made: Made) -> list[MasterRow]:
     known = prepared.known.fresh()
     rows = []
-    for plan in prepared.plan.assets if suspects else ():
-        for variation in plan.variations:
-            if (plan.asset.id, variation.variation) not in suspects:
-                continue
-            record = known.master(made.digest(plan, variation))
-            if record is None or not record["quality"].get("quarantined"):
-                continue
+    for place, (plan, variation) in prepared.plan.by_place().items():
+        record = known.master(made.digest(plan, variation)) if place in suspects else None
+        if record is not None and record["quality"].get("quarantined"):
             row = master_row(record, plan.asset, plan.mastering)
             reason = str(record["quality"]["reason"])
             rows.append(MasterRow(**{**row, "status": "quarantined", "reason": reason}))

@@ -29,7 +29,7 @@ from pipeline.build.workers import Link, MachineLost, Seat, Worker, WorkerDied, 
 from pipeline.cpus import usable_cpus
 from pipeline.errors import CuesmithError, MachineError
 from pipeline.generators import Engine
-from pipeline.jobs import EndSession, Give, Message, Session
+from pipeline.jobs.work_items import EndSession, Give, Message, Session
 from pipeline.store import Backend, Store
 from pipeline.store.local import open_backend
 
@@ -55,15 +55,6 @@ class _Place:
     level: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Opened:
-    """What a node answers."""
-
-    node: str
-    visible: str
-    """The value of CUDA_VISIBLE_DEVICES."""
-
-
 class _Problem(str):
     """Why a call failed, in words; exceptions would come back with the actor's whole traceback."""
 
@@ -74,8 +65,8 @@ class _NodeWorker:
     def __init__(self) -> None:
         self._worker: Worker | None = None
 
-    def open(self, place: _Place) -> _Opened | _Problem:
-        """Start the worker, if this node can take part in the build."""
+    def open(self, place: _Place) -> str:
+        """Start the worker, if this node can take part in the build; return where it is, or a `_Problem`."""
         node = ray.get_runtime_context().get_node_id()[:8]
         try:
             if problem := _unfit(place):
@@ -84,7 +75,7 @@ class _NodeWorker:
             self._worker = Worker(place.outputs, place.device, usable_cpus())
         except CuesmithError as error:
             return _Problem(f"node {node}: {error}")
-        return _Opened(node, os.environ.get("CUDA_VISIBLE_DEVICES", ""))
+        return f"node {node}, CUDA_VISIBLE_DEVICES={os.environ.get('CUDA_VISIBLE_DEVICES', '')}"
 
     def send(self, message: Session | Give | EndSession) -> _Problem | None:
         """See `Link.send`."""
@@ -237,7 +228,7 @@ class RayRunner:
             raise
         with self._change:
             self._actors[actor] = resource
-        _logger.info("%s is on node %s, CUDA_VISIBLE_DEVICES=%s", seat.name, opened.node, opened.visible)
+        _logger.info("%s is on %s", seat.name, opened)
         return link
 
     def _wait(self, opening: Any, resource: str) -> None:

@@ -26,8 +26,7 @@ def unmet_requirements(prepared: Prepared, devices: Sequence[str] | None = None)
     unmet = [
         *_engines(prepared, devices),
         *_encoders(prepared),
-        *_scores(prepared),
-        *_watermarks(prepared),
+        *_models(prepared),
         *signing_problems(prepared.policies, prepared.project.file),
     ]
     return list(dict.fromkeys(unmet))
@@ -56,13 +55,12 @@ def _engines(prepared: Prepared, devices: Sequence[str] | None) -> Iterator[str]
             yield from engine.missing(to_generate)
 
 
-def _scores(prepared: Prepared) -> Iterator[str]:
-    for name in sorted({score.name for stale in prepared.plan.stale for score in stale.asset.scores}):
+def _models(prepared: Prepared) -> Iterator[str]:
+    """Yield what scores and watermarks need and do not have."""
+    assets = [stale.asset for stale in prepared.plan.stale]
+    for name in sorted({score.name for asset in assets for score in asset.scores}):
         yield from find_score(name).missing()
-
-
-def _watermarks(prepared: Prepared) -> Iterator[str]:
-    for name in sorted({stale.asset.watermark or "" for stale in prepared.plan.stale} - {""}):
+    for name in sorted({asset.watermark for asset in assets if asset.watermark}):
         yield from find_watermark(name).missing()
 
 

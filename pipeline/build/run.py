@@ -6,13 +6,12 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from pipeline import jobs
 from pipeline.build.dispatch import Dispatcher, Group, Work
 from pipeline.build.journal import Journal
 from pipeline.build.lock import build_lock
@@ -20,14 +19,10 @@ from pipeline.build.prepare import (
     Made,
     Prepared,
     failed_json,
-    off_target_in,
-    removed_names,
-    waiting_in,
-    watermark_lost_in,
+    unchanged_result,
     with_valid_plan,
 )
-from pipeline.build.publish import Published, publish, report_build
-from pipeline.build.quarantine import quarantine_report, record_quarantine
+from pipeline.build.publish import Published, publish
 from pipeline.build.runner import Runner
 from pipeline.build.start import Start
 from pipeline.build.usage import uses_json
@@ -35,7 +30,7 @@ from pipeline.build.workers import Item, Seat, Workers, names_of
 from pipeline.credentials.signing import open_signer
 from pipeline.errors import MachineError, UsageError
 from pipeline.generators import Grouping, find_engine
-from pipeline.jobs.work_items import store_inputs
+from pipeline.jobs import work_items
 from pipeline.plan import (
     MASTERING,
     OVERHEAD,
@@ -112,8 +107,8 @@ class BuildRun:
         self._workers = Workers(self._dispatcher, runner.start, self._session, self._on_event, self._on_began)
         self._failed_takes: dict[str, str] = {}
         self._failed: dict[tuple[str, int], tuple[Stage, str]] = {}
-        self._made_takes: set[str] = set()
         self._took: dict[str, float] = {}
+        """How long each take that was made took, by recipe digest, in seconds."""
         self._made_masters: set[str] = set()
         self._existing: set[str] = set()
         """Masters that the plan makes and the store had."""
@@ -123,7 +118,6 @@ class BuildRun:
         self._stages: dict[str, float] = {}
         self._estimate = BuildEstimate(0.0, 0.0, 0.0, 0.0, ())
         self._done = Published(None)
-        self._report: str | None = None
         self._resources = contextlib.ExitStack()
         self._git = git_commit(Path(prepared.project.file).resolve().parent)
 
@@ -167,16 +161,12 @@ class BuildRun:
     def begin(self) -> tuple[Seat, ...]:
         """Queue the work and return the places for workers. Stores conditioning audio before it returns."""
         plan, store = self._prepared.plan, self._prepared.store
-        orders = store_inputs(plan.orders(), store)
+        orders = work_items.store_inputs(plan.orders(), store)
         self._estimate = estimate(
             plan, self._devices_of, self._runner.mastering_devices(), recorded_speeds(store)
         )
-        masters = [
-            asset.asset.duration_s
-            for asset in plan.assets
-            for variation in asset.variations
-            if variation.action.makes
-        ]
+        rows = plan.by_place().values()
+        masters = [asset.asset.duration_s for asset, variation in rows if variation.action.makes]
         self._journal.write(
             "generate-began",
             takes=len(orders),
@@ -188,7 +178,8 @@ class BuildRun:
         self._stages = {"generate": time.monotonic() if orders else 0.0, "master": time.monotonic()}
         seats = self._join_seats(orders)
         self._await_takes(orders)
-        self._dispatcher.add(self._take_works(orders))
+        for group, own in by_group(orders).items():
+            self._dispatcher.add(take_works(group, own, (*self._pools[group][1], "cpu")[0]))
         self._add_assets([asset for asset in plan.assets if not self._takes_left[asset.asset.id]])
         return seats
 
@@ -211,7 +202,7 @@ class BuildRun:
 
         Engines that have a worker on every core of a machine share these with mastering.
         """
-        self._pools = {group_of(order): self._pool_of(order.recipe.engine) for order in orders}
+        self._pools = {group: self._pool_of(group[0]) for group in by_group(orders)}
         self._pools[_MASTERING] = _CPUS, self._runner.mastering_devices()
         most = max(len(orders), len(self._prepared.plan.stale))
         seats: list[Seat] = []
@@ -243,44 +234,22 @@ class BuildRun:
             for digest in needs:
                 self._awaited[digest].append(asset)
 
-    def _take_works(self, orders: Sequence[TakeOrder]) -> Iterator[Work[Item]]:
-        """Work for every take, with a time limit from the costliest of its group."""
-        by_group: dict[Group, list[TakeOrder]] = {}
-        for order in orders:
-            by_group.setdefault(group_of(order), []).append(order)
-        for group, own in by_group.items():
-            device = (*self._pools[group][1], "cpu")[0]
-            costliest = max(own, key=lambda order: order.cost)
-            limit_s = take_limit_s(costliest, device)
-            for order in own:
-                yield Work(order.recipe.digest, order, group, order.cost, limit_s, order.priority)
-
     def _add_assets(self, assets: Sequence[AssetPlan]) -> None:
         """Queue assets whose takes all have an outcome, and close the queue after the last one."""
         with self._lock:
             orders = [order for asset in assets if (order := self._order(asset)) is not None]
-        self._dispatcher.add(
-            Work(
-                order.asset.id,
-                order,
-                _MASTERING,
-                order.seconds,
-                master_limit_s(order),
-                order.asset.priority,
-            )
-            for order in orders
-        )
+        self._dispatcher.add(master_work(order.asset.id, order) for order in orders)
         with self._lock:
             self._assets_left -= len(assets)
             is_last = not self._assets_left
         if is_last:
             self._dispatcher.close(_MASTERING)
 
-    def _session(self, group: Group, device: str) -> jobs.Session:
+    def _session(self, group: Group, device: str) -> work_items.Session:
         left, session = self._dispatcher.seconds_left(), (device, self.run, self._prefect_run)
         if group == _MASTERING:
-            return jobs.MasterSession(*session, seconds_left=left)
-        return jobs.TakeSession(*session, group[0], group[-1] == _STORED, seconds_left=left)
+            return work_items.MasterSession(*session, seconds_left=left)
+        return work_items.TakeSession(*session, group[0], group[-1] == _STORED, seconds_left=left)
 
     def _learn_speeds(self) -> None:
         """Record how long takes took, except for models with a failed take."""
@@ -312,24 +281,14 @@ class BuildRun:
         self._end_stage("master")
         self._journal.write("publish-began")
         self._keeps_store()
-        self._fence()
         not_made = {place: reason for place, (_, reason) in self._failed.items()}
         made = Made(
             self._digests, frozenset(self._made_masters), dict.fromkeys(self._left(), LEFT) | not_made
         )
-        changed = record_quarantine(self._prepared, self.run, made)
+        facts = {"stages": self._stages, "git": self._git, "prefect_run": self._prefect_run}
         self._done = publish(
-            self._prepared,
-            run=self.run,
-            made=made,
-            build=self.result()
-            | {"stages": self._stages, "git": self._git, "prefect_run": self._prefect_run},
-            fence=self._fence,
+            self._prepared, self._journal, build=self.result() | facts, made=made, fence=self._fence
         )
-        if self._done.new or changed:
-            self._report = report_build(self._prepared.store, self._done.version, self._journal)
-        elif self._failed:
-            self._report = quarantine_report(self._prepared)
         self._learn_rest()
         self._journal.write("build-done", **self.result())
 
@@ -340,37 +299,25 @@ class BuildRun:
         done = self._made_masters | self._existing
         return [
             place
-            for asset in self._prepared.plan.stale
-            for variation in asset.variations
-            if variation.action.makes
-            for place in [(asset.asset.id, variation.variation)]
+            for place in self._prepared.to_make
             if place not in self._failed and self._digests.get(place) not in done
         ]
 
     def result(self) -> dict[str, Any]:
         """Return the object that ``cuesmith build --json`` prints."""
-        variations = sum(len(plan.variations) for plan in self._prepared.plan.assets)
+        variations = len(self._prepared.plan.by_place())
         mastered = len(self._made_masters)
         left = self._left()
-        version, library = self._done.version, self._done.library
-        return {
-            "version": version.number if version else None,
-            "published": self._done.new,
-            "generated": len(self._made_takes),
+        work = {
+            "generated": len(self._took),
             "mastered": mastered,
             "reused": variations - mastered - len(self._failed) - len(left),
-            "waiting": waiting_in(version),
-            "off_target": off_target_in(version),
-            "watermark_lost": watermark_lost_in(version),
             "failed": [
                 failed_json(asset, variation, stage, reason, self._digests.get((asset, variation)))
                 for (asset, variation), (stage, reason) in sorted(self._failed.items())
             ],
             "left": [{"asset": asset, "variation": variation} for asset, variation in sorted(left)],
-            "removed": removed_names(self._prepared),
             "run": self.run,
-            "report": self._report,
-            "library": library.to_json() if library else None,
             "generate": {
                 "seconds": round(self._stages.get("generate", 0.0), 3),
                 "estimated_seconds": round(self._estimate.generate_seconds, 3),
@@ -380,6 +327,7 @@ class BuildRun:
             "estimated_seconds": round(self._estimate.seconds, 3),
             "seconds": round(time.monotonic() - self._began, 3),
         }
+        return unchanged_result(self._prepared) | work | self._done.to_json()
 
     def _on_began(self, item: str) -> None:
         """Show what a worker makes now."""
@@ -390,7 +338,7 @@ class BuildRun:
         elif place:
             self._journal.show("began", item=item, stage="master", name=master_name(*place))
 
-    def _on_event(self, event: jobs.Event) -> None:
+    def _on_event(self, event: work_items.Event) -> None:
         """Record an outcome; once an asset's last take has one, queue the asset."""
         self._journal.show("ended", item=event.item)
         with self._lock:
@@ -415,38 +363,37 @@ class BuildRun:
     def _end_stage(self, stage: str) -> None:
         self._stages[stage] = round(time.monotonic() - self._stages[stage], 3)
 
-    def _on_take(self, event: jobs.Event, assets: list[str]) -> None:
-        if isinstance(event, jobs.TakeMade):
-            self._made_takes.add(event.item)
+    def _on_take(self, event: work_items.Event, assets: list[str]) -> None:
+        if isinstance(event, work_items.TakeMade):
             self._took[event.item] = event.took
             self._journal.write(
                 "take", take=event.item, audio_seconds=event.seconds, took=round(event.took, 3)
             )
-        elif isinstance(event, jobs.Failed):
+        elif isinstance(event, work_items.Failed):
             self._failed_takes[event.item] = event.reason
             self._journal.write("take-failed", take=event.item, assets=assets, reason=event.reason)
 
-    def _on_master(self, event: jobs.Event) -> None:
-        if isinstance(event, jobs.Mastered):
+    def _on_master(self, event: work_items.Event) -> None:
+        if isinstance(event, work_items.Mastered):
             self._made_masters.add(event.item)
             self._journal.write(
                 "master", master=event.item, audio_seconds=event.seconds, took=round(event.took, 3)
             )
-        elif isinstance(event, jobs.Failed | jobs.Quarantined):
+        elif isinstance(event, work_items.Failed | work_items.Quarantined):
             place = self._places[event.item]
-            stage = Stage.QUALITY if isinstance(event, jobs.Quarantined) else Stage.MASTER
+            stage = Stage.QUALITY if isinstance(event, work_items.Quarantined) else Stage.MASTER
             self._fail(place, stage, event.reason)
 
     def _give_up(self, work: Work[Item], reason: str) -> None:
         """Record that work has failed which no worker could do."""
         for name in names_of(work.item):
-            self._on_event(jobs.Failed(name, reason))
+            self._on_event(work_items.Failed(name, reason))
 
     def _fail(self, place: tuple[str, int], stage: Stage, reason: str) -> None:
         self._failed[place] = (stage, reason)
         self._journal.write("failed", asset=place[0], variation=place[1], stage=stage, reason=reason)
 
-    def _order(self, plan: AssetPlan) -> jobs.AssetOrder | None:
+    def _order(self, plan: AssetPlan) -> work_items.AssetOrder | None:
         """Return what to master of an asset; None if all its masters exist."""
         skipped = (Action.REUSE, Action.LOCKED) if plan.gain_group else (Action.LOCKED,)
         to_master = {
@@ -475,11 +422,11 @@ class BuildRun:
                 self._fail((plan.asset.id, number), Stage.QUALITY, quarantined)
             if made:
                 self._existing.add(digest)
-            orders.append(jobs.VariationOrder(number, takes, digest, made))
+            orders.append(work_items.VariationOrder(number, takes, digest, made))
         if all(order.made for order in orders):
             return None
         facts = manifest_facts(self._prepared.project, plan.asset.source, self._git)
-        return jobs.AssetOrder(plan.asset, tuple(orders), plan.anchors, group, facts)
+        return work_items.AssetOrder(plan.asset, tuple(orders), plan.anchors, group, facts)
 
     def _available(self, plan: AssetPlan, variation: VariationPlan) -> tuple[str, ...]:
         """Return the candidates that have a take; if there is none, record the variation as failed."""
@@ -493,18 +440,28 @@ class BuildRun:
 _STORED = "stored"
 
 
-def take_limit_s(order: TakeOrder, device: str) -> float:
-    """How long a take may take on a device."""
-    return max(LIMIT_S, _LIMIT_FACTOR * engine_estimate([order], device).seconds)
+def by_group(orders: Iterable[TakeOrder]) -> dict[Group, list[TakeOrder]]:
+    """``orders`` by their group: its takes are made side by side, by one model."""
+    groups: dict[Group, list[TakeOrder]] = {}
+    for order in orders:
+        groups.setdefault(_group_of(order), []).append(order)
+    return groups
 
 
-def master_limit_s(order: jobs.AssetOrder) -> float:
-    """How long mastering of an asset may take."""
-    return max(2 * LIMIT_S, _MASTER_LIMIT_FACTOR * order.asset.duration_s * len(order.variations))
+def take_works(group: Group, orders: Sequence[TakeOrder], device: str) -> list[Work[Item]]:
+    """Work for the takes of a group, with a time limit from the costliest."""
+    costliest = max(orders, key=lambda order: order.cost)
+    limit_s = max(LIMIT_S, _LIMIT_FACTOR * engine_estimate([costliest], device).seconds)
+    return [Work(order.recipe.digest, order, group, order.cost, limit_s, order.priority) for order in orders]
 
 
-def group_of(order: TakeOrder) -> Group:
-    """Takes of one group are made side by side, by one model."""
+def master_work(key: str, order: work_items.AssetOrder) -> Work[Item]:
+    """Work for an asset to master, with its time limit."""
+    limit_s = max(2 * LIMIT_S, _MASTER_LIMIT_FACTOR * order.asset.duration_s * len(order.variations))
+    return Work(key, order, _MASTERING, order.seconds, limit_s, order.asset.priority)
+
+
+def _group_of(order: TakeOrder) -> Group:
     recipe, engine = order.recipe, find_engine(order.recipe.engine)
     company = engine.group(recipe) if isinstance(engine, Grouping) else ""
     return recipe.engine, recipe.model, recipe.revision, company, _STORED if order.stored_take else ""

@@ -23,10 +23,19 @@ from typing import BinaryIO, NoReturn, cast
 
 from pipeline.errors import CuesmithError
 from pipeline.generators import Generator, find_engine
-from pipeline.jobs import AssetOrder, Broken, Done, EndSession, Give, MasterSession, Message, Session
 from pipeline.jobs.masters import make_masters
 from pipeline.jobs.orders import OrderSource
 from pipeline.jobs.takes import make_takes
+from pipeline.jobs.work_items import (
+    AssetOrder,
+    Broken,
+    Done,
+    EndSession,
+    Give,
+    MasterSession,
+    Message,
+    Session,
+)
 from pipeline.plan import TakeOrder
 from pipeline.provenance import MasterRecord
 from pipeline.store import Store

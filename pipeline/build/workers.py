@@ -21,7 +21,7 @@ from pipeline.build.dispatch import Dispatcher, Group, Work
 from pipeline.build.usage import DeviceUse
 from pipeline.cpus import affinity_cpus, usable_cpus
 from pipeline.errors import CuesmithError, MachineError
-from pipeline.jobs import (
+from pipeline.jobs.work_items import (
     AssetOrder,
     Began,
     Broken,

@@ -17,7 +17,7 @@ from pipeline.disclosure.attestation import statement
 from pipeline.disclosure.bom import ml_bom
 from pipeline.disclosure.inventory import Inventory, sound_files, statement_of, take_inventory
 from pipeline.disclosure.legal import ADVICE, LEGAL_FACTS, facts_about
-from pipeline.errors import MachineError
+from pipeline.errors import MachineError, UsageError
 from pipeline.provenance import MasterRow, name_of, signer_of
 from pipeline.store.disk import write_atomically
 
@@ -36,9 +36,11 @@ class Disclosure:
 def write_disclosure(catalog: Catalog, version: Version, folder: Path) -> Disclosure:
     """Write every document about ``version`` into ``folder``; other files there stay.
 
-    Raises `VerificationError` if a record of the version is missing or damaged, and `MachineError` if the folder cannot
-    be written.
+    Raises `UsageError` if ``folder`` is a file, `VerificationError` if a record of the version is missing or damaged,
+    and `MachineError` if the folder cannot be written.
     """
+    if folder.is_file():
+        raise UsageError(f"{folder} is a file; give a folder: --to DIR")
     inventory = take_inventory(catalog, version)
     documents = {
         **{name: _text(name, inventory, version) for name in _TEXTS},

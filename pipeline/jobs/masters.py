@@ -163,28 +163,21 @@ def _master_asset(session: MasterSession, order: AssetOrder, store: Store) -> It
             yield Mastered(digest, result.clip.seconds, took)
 
 
-def watermark_of(order: AssetOrder) -> WatermarkJson | None:
-    """What records say of the watermark of an asset's masters; None if the manifest asks for none."""
+def _watermarking(order: AssetOrder) -> Watermarking | None:
+    """What marks the masters of an asset; None if the manifest asks for no watermark."""
     name = order.asset.watermark
     if name is None:
         return None
-    found = find_watermark(name)
-    return WatermarkJson(
+    found, message = find_watermark(name), message_of(order.manifest["project"])
+    facts = WatermarkJson(
         name=name,
         model=found.model,
         revision=found.revision,
         license=found.license,
-        message=message_text(message_of(order.manifest["project"])),
+        message=message_text(message),
         strength=1.0,
     )
-
-
-def _watermarking(order: AssetOrder) -> Watermarking | None:
-    facts = watermark_of(order)
-    if facts is None:
-        return None
-    message = message_of(order.manifest["project"])
-    return Watermarking(open_watermarker(facts["name"]), message, facts)
+    return Watermarking(open_watermarker(name), message, facts)
 
 
 def _anchor_gain(anchors: tuple[str, ...], store: Store) -> float | None:
@@ -318,10 +311,11 @@ def record_of(judged: JudgedMaster, session: MasterSession, order: AssetOrder, s
     )
     if asset.scores:
         record["scores"] = [score.to_json() for score in asset.scores]
-    watermark = watermark_of(order)
-    if watermark:
-        record["watermark"] = watermark
-    record["renditions"] = _renditions(order, result, _labels(asset, record), store)
+    watermarking = _watermarking(order)
+    if watermarking is not None:
+        record["watermark"] = watermarking.facts
+    content = Content(asset.delivery.bit_depth, result.loop, _labels(asset, record), result.measured)
+    record["renditions"] = _renditions(asset, result.clip, content, watermarking, store)
     return record
 
 
@@ -355,12 +349,12 @@ def _labels(asset: AssetSpec, record: MasterRecord) -> Labels:
     return labels_of(record, asset.origin, prompt, asset.bpm, ucs_of(asset))
 
 
-def _renditions(order: AssetOrder, result: Master, labels: Labels, store: Store) -> list[RenditionJson]:
-    asset, watermarking = order.asset, _watermarking(order)
-    content = Content(asset.delivery.bit_depth, result.loop, labels, result.measured)
+def _renditions(
+    asset: AssetSpec, clip: Clip, content: Content, watermarking: Watermarking | None, store: Store
+) -> list[RenditionJson]:
     renditions = []
     for audio_format in asset.delivery.formats:
-        made = render(result.clip, audio_format, content, ceiling_dbtp=asset.mastering.true_peak_dbtp)
+        made = render(clip, audio_format, content, ceiling_dbtp=asset.mastering.true_peak_dbtp)
         rendition = RenditionJson(
             format=audio_format,
             object=store.put(made.data, FORMATS[audio_format].suffix).to_json(),

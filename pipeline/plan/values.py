@@ -244,6 +244,14 @@ class Plan:
         """The assets for which a build makes anything."""
         return tuple(asset for asset in self.assets if asset.stale)
 
+    def by_place(self) -> dict[tuple[str, int], tuple[AssetPlan, VariationPlan]]:
+        """Every variation and its asset, by asset id and variation."""
+        return {
+            (asset.asset.id, variation.variation): (asset, variation)
+            for asset in self.assets
+            for variation in asset.variations
+        }
+
     def orders(self) -> Iterator[TakeOrder]:
         """Every take to generate, each recipe once."""
         seen: set[str] = set()

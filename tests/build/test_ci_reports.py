@@ -109,11 +109,9 @@ def test_a_text_is_cut_after_a_whole_line(lines: list[str], most: int) -> None:
 
 def test_step_summaries_of_one_step_share_its_limit(tmp_path: Path) -> None:
     path = tmp_path / "summary.md"
-    environment = {"GITHUB_STEP_SUMMARY": str(path)}
     for _ in range(3):
-        assert write_step_summary(["x" * 999] * 500, environment)
+        write_step_summary(path, ["x" * 999] * 500)
     assert 900_000 < path.stat().st_size <= SUMMARY_BYTES
-    assert not write_step_summary(["x"], {})
 
 
 def test_a_path_is_relative_to_the_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

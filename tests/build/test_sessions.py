@@ -20,13 +20,12 @@ from pipeline.build import run as build_run
 from pipeline.build import workers as build_workers
 from pipeline.build.devices import parse_devices
 from pipeline.build.journal import new_run_id
-from pipeline.build.prepare import prepare
 from pipeline.build.run import BuildRun
 from pipeline.build.runner import LocalRunner
 from pipeline.generators import Outcome, RecipeSource
-from pipeline.jobs import EndSession, Give, TakeMade, TakeSession, Wants
 from pipeline.jobs.orders import OrderSource
 from pipeline.jobs.takes import make_takes
+from pipeline.jobs.work_items import EndSession, Give, TakeMade, TakeSession, Wants
 from pipeline.plan import TakeOrder
 from pipeline.recipe import Recipe
 
@@ -42,7 +41,7 @@ def build(
     project: QuickProject, kind: type[LocalRunner] = LocalRunner, devices: str = "cpu"
 ) -> dict[str, Any]:
     """A build without Prefect, a thread for each worker."""
-    prepared = prepare(project.manifest, str(project.outputs))
+    prepared = project.prepare()
     runner = kind(prepared.store, parse_devices(devices))
     with BuildRun(prepared, runner, new_run_id(), None) as run, ThreadPoolExecutor(16) as pool:
         for served in [pool.submit(run.serve, seat) for seat in run.begin()]:
@@ -162,7 +161,7 @@ class Slots:
 
 def test_a_streaming_engine_refills_its_slots_until_the_end(project: QuickProject) -> None:
     project.write(assets(*(f"sound {number}" for number in range(7))))
-    orders = list(prepare(project.manifest, str(project.outputs)).plan.orders())
+    orders = list(project.prepare().plan.orders())
     waiting, wanted = list(orders), [1]
 
     def receive() -> Give | EndSession:

@@ -8,7 +8,7 @@ import pytest
 from quick import QuickProject, build_prepared
 from toys import ONE, THREE, TWO, plan_rows
 
-from pipeline.build.prepare import prepare, up_to_date
+from pipeline.build.prepare import up_to_date
 from pipeline.provenance import MasterRow
 
 CHANGED = ONE + TWO.replace("second", "another") + THREE
@@ -16,12 +16,12 @@ CHANGED = ONE + TWO.replace("second", "another") + THREE
 
 def idle(project: QuickProject) -> bool:
     """Whether another build would do nothing at all."""
-    prepared = prepare(project.manifest, str(project.outputs))
+    prepared = project.prepare()
     return not prepared.plan.stale and up_to_date(prepared)
 
 
 def planned(project: QuickProject, asset: str, variation: int = 1) -> tuple[str, list[str]]:
-    rows = plan_rows(prepare(project.manifest, str(project.outputs)).plan)
+    rows = plan_rows(project.prepare().plan)
     [row] = [row for row in rows if (row["asset"], row["variation"]) == (asset, variation)]
     return row["action"], row["reasons"]
 
@@ -260,7 +260,7 @@ def _review_during_build(project: QuickProject, action: str) -> MasterRow:
     project.first_build()
     row = project.row("a/two")
     project.write(CHANGED)
-    prepared = prepare(project.manifest, str(project.outputs))
+    prepared = project.prepare()
     project.say(action, row)
     build_prepared(prepared)
     return row
@@ -283,7 +283,7 @@ def test_a_build_planned_before_a_rejection_does_not_bring_the_rejected_take_bac
     project: QuickProject,
 ) -> None:
     project.first_build()
-    late = prepare(project.manifest, str(project.outputs))
+    late = project.prepare()
     rejected = project.row("a/two")
     project.say("reject", rejected)
     project.build()

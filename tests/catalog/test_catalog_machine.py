@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from quick import QuickProject
 
-from pipeline.build.prepare import prepare, up_to_date
+from pipeline.build.prepare import up_to_date
 from pipeline.catalog import Reviews
 from pipeline.provenance import MasterRow
 
@@ -107,7 +107,7 @@ class Studio(RuleBasedStateMachine):
         self.build()
         if not self.just_built:
             return
-        prepared = prepare(self.project.manifest, str(self.project.outputs))
+        prepared = self.project.prepare()
         assert not prepared.plan.stale
         assert up_to_date(prepared)
         state = Reviews(self.project.store).state()

@@ -8,7 +8,6 @@ import pytest
 from quick import QuickProject
 from toys import HEAD, ONE, THREE
 
-from pipeline.build.prepare import prepare
 from pipeline.catalog.version import read_texts, texts_bytes
 from pipeline.errors import StoreError, UsageError, VerificationError
 from pipeline.manifest.spec import ManifestText, sha256_of
@@ -60,7 +59,7 @@ def test_a_text_that_was_changed_is_not_passed_off_as_the_manifest(
 def test_a_manifest_that_changes_as_a_build_begins_is_not_taken_for_the_one_that_was_read(
     project: QuickProject,
 ) -> None:
-    prepared = prepare(project.manifest, str(project.outputs))
+    prepared = project.prepare()
     project.write(ONE)
     with pytest.raises(UsageError, match="changed while the build started; run the same command again"):
         _ = prepared.texts

@@ -7,7 +7,6 @@ import pytest
 from quick import QuickProject
 from toys import TWO, plan_rows
 
-from pipeline.build.prepare import prepare
 from pipeline.catalog import read_quarantine
 from pipeline.errors import UsageError
 from pipeline.provenance import MASTER_SCHEMA
@@ -200,4 +199,4 @@ def test_no_decision_reaches_a_quarantined_master(quick: QuickProject) -> None:
 
 
 def _plan(quick: QuickProject) -> list[dict]:
-    return plan_rows(prepare(quick.manifest, str(quick.outputs)).plan)
+    return plan_rows(quick.prepare().plan)

@@ -218,8 +218,11 @@ def test_a_folder_that_cannot_be_written_and_a_lost_record_are_clear_errors(tmp_
     project.build()
     (tmp_path / "file").write_text("")
     blocked = CliRunner().invoke(app, [*words, str(tmp_path / "file")])
-    assert blocked.exit_code == 4
-    assert "--to" in blocked.stderr
+    assert blocked.exit_code == 2
+    assert f"{tmp_path / 'file'} is a file; give a folder: --to DIR" in blocked.stderr
+    below = CliRunner().invoke(app, [*words, str(tmp_path / "file" / "below")])
+    assert below.exit_code == 4
+    assert "--to" in below.stderr
     lost = project.outputs / "masters" / f"{project.row('a/two')['master']}.json"
     lost.unlink()
     damaged = CliRunner().invoke(app, [*words, str(tmp_path / "out")])

@@ -17,7 +17,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from quick import QuickProject
 from toys import HEAD, ONE, THREE, TWO, ToyProject
 
-from pipeline.build.prepare import prepare, up_to_date
+from pipeline.build.prepare import up_to_date
 from pipeline.catalog import Catalog, ReviewEvent, Reviews
 from pipeline.errors import CuesmithError, MachineError
 from pipeline.store import Store, verify
@@ -52,7 +52,7 @@ def test_a_first_build_makes_everything_and_publishes_version_1(toys: ToyProject
 
 def test_a_second_plan_reuses_everything(built: ToyProject) -> None:
     assert built.actions() == {"reuse": ["a/one_1", "a/one_2", "a/two_1", "b/three_1"]}
-    assert up_to_date(prepare(built.manifest, str(built.outputs)))
+    assert up_to_date(built.prepare())
 
 
 def test_a_changed_prompt_makes_only_that_asset_again(project: QuickProject) -> None:
@@ -74,7 +74,7 @@ def test_a_changed_loudness_runs_mastering_only(project: QuickProject) -> None:
 def test_reordering_the_file_and_renaming_a_profile_runs_nothing(new: QuickProject) -> None:
     new.build(profile="quiet")
     new.write(THREE + TWO + ONE, HEAD.replace("quiet:", "hushed:"))
-    prepared = prepare(new.manifest, str(new.outputs), "hushed")
+    prepared = new.prepare("hushed")
     assert not prepared.plan.stale
     assert up_to_date(prepared)
 
@@ -159,7 +159,7 @@ def test_when_everything_fails_nothing_is_published(new: QuickProject) -> None:
 
 def test_a_removed_asset_leaves_the_next_version_and_stays_in_the_last(project: QuickProject) -> None:
     project.write(ONE + THREE)
-    assert not up_to_date(prepare(project.manifest, str(project.outputs)))
+    assert not up_to_date(project.prepare())
     project.build()
     catalog = Catalog(Store.open(project.outputs))
     assert ("a/two", 1) not in catalog.read(2).by_variation
@@ -211,7 +211,7 @@ def test_a_missing_take_object_is_planned_and_made_again(project: QuickProject) 
 
 def test_changed_tags_are_published_without_any_work(built: ToyProject) -> None:
     built.write(ONE.replace("[x]", "[x, y]") + TWO + THREE)
-    prepared = prepare(built.manifest, str(built.outputs))
+    prepared = built.prepare()
     assert not prepared.plan.stale
     assert not up_to_date(prepared)
 

@@ -29,7 +29,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun
 from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
-from prefect.states import Crashed
+from prefect.states import Crashed, Failed
 from quick import QuickProject
 from toys import HEAD, ONE, TWO
 from webhook import Webhook
@@ -275,6 +275,15 @@ def test_the_message_about_a_crash_names_manifest_and_profile(
     _notify_failure(build, run, Crashed(message="Process exited with status code: -9."))
     [(_, told)] = webhook.received
     assert told["text"] == "game · nightly: Crashed"
+
+
+def test_the_message_about_a_run_without_a_manifest_says_so(
+    webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUESMITH_WEBHOOK_URL", webhook.url)
+    _notify_failure(build, FlowRun(flow_id=uuid4(), name="stylish-hawk"), Failed(message="no argument"))
+    [(_, told)] = webhook.received
+    assert told["text"] == "no manifest · default: Failed"
 
 
 @pytest.mark.parametrize("answers", [True, False])

@@ -28,7 +28,7 @@ from flows import api, private_server
 from pipeline.build.workers import Worker, WorkerDied
 from pipeline.catalog import Catalog
 from pipeline.errors import MachineError
-from pipeline.jobs import Give, MasterSession
+from pipeline.jobs.work_items import Give, MasterSession
 from pipeline.store import Store, verify
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="process groups and SIGKILL are POSIX's")

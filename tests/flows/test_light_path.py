@@ -11,7 +11,7 @@ import pytest
 from quick import build_prepared
 
 from flows.cli.app import COMMANDS, load
-from pipeline.build.prepare import prepare
+from pipeline.build.prepare import BuildRequest, prepare
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {
@@ -61,7 +61,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder whose manifest is built: nothing is left to do."""
     folder = tmp_path_factory.mktemp("light")
     (folder / "cues.yaml").write_text(MANIFEST)
-    result = build_prepared(prepare(folder / "cues.yaml", str(folder / "outputs")))
+    result = build_prepared(prepare(BuildRequest(folder / "cues.yaml", str(folder / "outputs"))))
     assert (result["generated"], result["failed"]) == (2, [])
     return folder
 

@@ -11,7 +11,7 @@ from toys import HEAD, ONE, THREE, TWO
 from typer.testing import CliRunner, Result
 
 from flows.cli.app import app
-from pipeline.build.prepare import check_removals, prepare, removal_problem
+from pipeline.build.prepare import check_removals, removal_problem
 from pipeline.errors import UsageError
 
 MANY = "".join(f"  - {{id: m/n{number}, kind: sfx, prompt: hello, duration: 0.3s}}\n" for number in range(9))
@@ -24,7 +24,7 @@ def build(project: QuickProject, *words: str) -> Result:
 
 
 def problem(project: QuickProject, **options: Any) -> str | None:
-    prepared = prepare(project.manifest, str(project.outputs), **options)
+    prepared = project.prepare(**options)
     return removal_problem(prepared, prepared.latest)
 
 
@@ -109,7 +109,7 @@ def test_plan_says_what_build_will_refuse(project: QuickProject) -> None:
 
 def test_what_another_build_published_meanwhile_is_protected_too(project: QuickProject) -> None:
     project.write("  - {id: c/six, kind: sfx, prompt: hello, duration: 0.3s}\n")
-    late = prepare(project.manifest, str(project.outputs))
+    late = project.prepare()
     check_removals(late, None)
     with pytest.raises(UsageError, match="no longer lists 4 of 4"):
         check_removals(late, project.latest)

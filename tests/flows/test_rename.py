@@ -10,7 +10,7 @@ from toys import TWO
 from typer.testing import CliRunner
 
 from flows.cli.app import app
-from pipeline.build.prepare import prepare, up_to_date
+from pipeline.build.prepare import up_to_date
 from pipeline.store import Store
 
 ONE = "  - {id: a/one, kind: sfx, prompt: hello, duration: 0.5s, variations: 2}\n"
@@ -34,7 +34,7 @@ def _sounds(project: QuickProject, asset: str) -> list[tuple[str, str, str]]:
 def test_a_rename_keeps_every_sound_and_makes_nothing(project: QuickProject) -> None:
     before = _sounds(project, "a/one")
     project.write(NEW + TWO)
-    prepared = prepare(project.manifest, str(project.outputs))
+    prepared = project.prepare()
     assert prepared.plan.stale == ()
     assert (dict(prepared.renamed), prepared.removed) == ({"a/one": "b/uno"}, ())
     result = project.build()
@@ -49,7 +49,7 @@ def test_a_rename_keeps_every_sound_and_makes_nothing(project: QuickProject) -> 
 def test_after_the_rename_there_is_nothing_left_to_do(project: QuickProject) -> None:
     project.write(NEW + TWO)
     project.build()
-    prepared = prepare(project.manifest, str(project.outputs))
+    prepared = project.prepare()
     assert up_to_date(prepared)
     assert dict(prepared.renamed) == {}
     assert prepared.warnings == ()
@@ -106,7 +106,7 @@ def test_what_waits_beside_an_approved_master_goes_along(project: QuickProject) 
 def test_a_lock_follows_and_is_opened_under_the_new_id(project: QuickProject) -> None:
     project.say("lock", project.row("a/one", 2))
     project.write(NEW.replace("hello", "goodbye") + TWO)
-    prepared = prepare(project.manifest, str(project.outputs))
+    prepared = project.prepare()
     [plan] = [one for one in prepared.plan.assets if one.asset.id == "b/uno"]
     assert [one.action for one in plan.variations] == ["generate", "locked"]
     before = project.row("a/one", 2)["master"]
@@ -142,7 +142,7 @@ def test_where_the_catalog_has_both_the_new_one_counts(project: QuickProject) ->
     project.write(ONE + NEW.replace(", was: a/one", "") + TWO)
     project.build()
     project.write(NEW + TWO)
-    prepared = prepare(project.manifest, str(project.outputs))
+    prepared = project.prepare()
     assert dict(prepared.renamed) == {}
     assert {row["asset"] for row in prepared.removed} == {"a/one"}
     project.build()
@@ -151,7 +151,7 @@ def test_where_the_catalog_has_both_the_new_one_counts(project: QuickProject) ->
 
 def test_a_name_that_the_catalog_never_had_is_warned_of(project: QuickProject) -> None:
     project.write(NEW.replace("a/one", "a/onee") + TWO)
-    [warning] = prepare(project.manifest, str(project.outputs)).warnings
+    [warning] = project.prepare().warnings
     assert str(warning).endswith(
         "b/uno.was: the catalog has no 'a/onee', so there is no sound to keep; did you mean a/one?"
     )
@@ -168,5 +168,5 @@ def test_the_plan_says_what_is_renamed(project: QuickProject) -> None:
 
 
 def test_a_store_without_renames_is_as_before(project: QuickProject) -> None:
-    assert up_to_date(prepare(project.manifest, str(project.outputs)))
+    assert up_to_date(project.prepare())
     assert Store.open(project.outputs).records("takes") == {row["take"] for row in project.latest.masters}

@@ -13,7 +13,7 @@ import crowd
 import pytest
 from quick import QuickProject, build_prepared
 
-from pipeline.build.prepare import prepare, up_to_date
+from pipeline.build.prepare import up_to_date
 from pipeline.catalog import Reviews
 
 SUPPORT = Path(crowd.__file__).parent
@@ -58,7 +58,7 @@ def check(project: QuickProject, people: int, rounds: int) -> None:
 def settle(project: QuickProject) -> None:
     """One more build brings all reviews to their end, and then there is nothing to do."""
     project.build()
-    assert up_to_date(prepare(project.manifest, str(project.outputs)))
+    assert up_to_date(project.prepare())
     state = Reviews(project.store).state()
     shown = project.library()
     for row in project.latest.masters:
@@ -72,7 +72,7 @@ def settle(project: QuickProject) -> None:
 @pytest.mark.parametrize("rounds", [1, 6])
 def test_eight_processes_review_and_build_at_once(rounds: int, tmp_path: Path) -> None:
     project = QuickProject(tmp_path / "toys")
-    build_prepared(prepare(project.manifest, str(project.outputs)))
+    build_prepared(project.prepare())
     gather(project, people=8, rounds=rounds)
     check(project, people=8, rounds=rounds)
     settle(project)

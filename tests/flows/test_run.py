@@ -12,7 +12,6 @@ import pytest
 from quick import HereRunner, QuickProject, build_prepared
 
 from pipeline.build.journal import Journal, new_run_id
-from pipeline.build.prepare import prepare
 from pipeline.build.publish import publish_only
 from pipeline.build.run import BuildRun
 from pipeline.errors import MachineError, StoreError
@@ -32,7 +31,7 @@ def test_a_journal_that_finds_no_room_hides_neither_the_reason_nor_holds_the_sto
         write(self, event, **facts)
 
     monkeypatch.setattr(Journal, "write", full)
-    prepared = prepare(project.manifest, str(project.outputs))
+    prepared = project.prepare()
     with (
         pytest.raises(MachineError, match="for the take"),
         BuildRun(prepared, HereRunner(prepared.store, ("cpu",)), new_run_id(), None),
@@ -74,7 +73,7 @@ def _with_unused_takes(tmp_path: Path) -> QuickProject:
 def test_takes_removed_after_the_plan_was_made_are_made_by_the_build(tmp_path: Path) -> None:
     project = _with_unused_takes(tmp_path)
     project.write(_FIRST + _SECOND.replace("duration: 0.3s", "duration: 0.3s, loudness: -30 LUFS"))
-    prepared = prepare(project.manifest, str(project.outputs))
+    prepared = project.prepare()
     assert [order.recipe.prompt for order in prepared.plan.orders()] == []
     gc(project.store, set(), grace=0)
     result = build_prepared(prepared)
@@ -84,7 +83,7 @@ def test_takes_removed_after_the_plan_was_made_are_made_by_the_build(tmp_path: P
 
 def test_a_version_is_not_published_from_masters_that_were_removed_since_the_plan(tmp_path: Path) -> None:
     project = _with_unused_takes(tmp_path)
-    prepared = prepare(project.manifest, str(project.outputs))
+    prepared = project.prepare()
     assert not prepared.plan.stale
     gc(project.store, set(), grace=0)
     with pytest.raises(StoreError, match="removed while this build was planned; run the same command again"):
@@ -98,7 +97,7 @@ def test_nothing_is_removed_while_labels_are_published(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = _with_unused_takes(tmp_path)
-    prepared = prepare(project.manifest, str(project.outputs))
+    prepared = project.prepare()
     publish = prepared.catalog.publish
 
     def while_publishing(*args: Any, **options: Any) -> Any:

@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from flows.cli.app import app
 from pipeline.audio import read
 from pipeline.build import prepare as preparing
-from pipeline.build.prepare import prepare, up_to_date
+from pipeline.build.prepare import up_to_date
 from pipeline.build.publish import publish_only
 from pipeline.catalog import Catalog
 from pipeline.credentials import signing as signing_room
@@ -118,7 +118,7 @@ def test_a_signed_master_keeps_digest_samples_and_unsigned_bytes(
 
 def test_a_second_build_signs_nothing_again(signed: QuickProject) -> None:
     before = signed.library()
-    assert up_to_date(prepare(signed.manifest, str(signed.outputs)))
+    assert up_to_date(signed.prepare())
     told = json.loads(command(signed, "--json").stdout)
     assert (told["version"], told["published"]) == (2, False)
     assert signed.library() == before
@@ -150,7 +150,7 @@ def test_a_configured_certificate_signs_and_takes_the_place_of_the_development_o
     signed: QuickProject, request: pytest.FixtureRequest
 ) -> None:
     root = request.getfixturevalue("studio")
-    assert not up_to_date(prepare(signed.manifest, str(signed.outputs)))
+    assert not up_to_date(signed.prepare())
     result = command(signed)
     assert f"2 masters are signed with certificate {STUDIO.name}" in result.stderr
     assert states(signed, root) == {"Trusted"}
@@ -162,7 +162,7 @@ def test_a_machine_without_the_certificate_keeps_signatures_that_it_could_not_ma
 ) -> None:
     monkeypatch.delenv("CUESMITH_C2PA_CERT")
     monkeypatch.delenv("CUESMITH_C2PA_KEY")
-    assert up_to_date(prepare(signed.manifest, str(signed.outputs)))
+    assert up_to_date(signed.prepare())
 
 
 def test_required_credentials_stop_a_build_before_any_work_where_nothing_is_configured(
@@ -203,7 +203,7 @@ def test_without_the_extra_a_development_build_stays_unsigned_and_says_so_until_
     assert "2 masters are NOT signed: c2pa-python is not installed; install the extra with" in result.stderr
     assert {row["credentials"]["signed_by"] for row in rows(mastered)} == {None}
     assert states(mastered) == {"Missing"}
-    assert up_to_date(prepare(mastered.manifest, str(mastered.outputs)))
+    assert up_to_date(mastered.prepare())
     without_extra(False)
     assert command(mastered).exit_code == 0
     assert states(mastered) == {"Trusted"}
@@ -212,14 +212,14 @@ def test_without_the_extra_a_development_build_stays_unsigned_and_says_so_until_
 def test_a_lost_signed_file_is_signed_again(signed: QuickProject) -> None:
     item = rows(signed)[0]["files"]["a/two_01.wav"]
     (signed.outputs / "store" / item["sha256"][:2] / f"{item['sha256']}.wav").unlink()
-    assert not up_to_date(prepare(signed.manifest, str(signed.outputs)))
+    assert not up_to_date(signed.prepare())
     told = json.loads(command(signed, "--json").stdout)
     assert (told["generated"], told["mastered"], told["published"]) == (0, 0, True)
     assert states(signed) == {"Trusted"}
 
 
 def test_two_builds_that_sign_the_same_at_once_agree_on_one_version(mastered: QuickProject) -> None:
-    both = [prepare(mastered.manifest, str(mastered.outputs)) for _ in range(2)]
+    both = [mastered.prepare() for _ in range(2)]
     with ThreadPoolExecutor(2) as threads:
         results = list(threads.map(publish_only, both))
     assert [result["version"] for result in results] == [2, 2]
@@ -284,4 +284,4 @@ def test_a_new_naming_renames_signed_files_and_makes_nothing_again(signed: Quick
     assert after["toys two 01.ogg.c2pa"] == before["a/two_01.ogg.c2pa"]
     assert sorted(after.values()) == sorted(before.values())
     assert states(signed) == {"Trusted"}
-    assert up_to_date(prepare(signed.manifest, str(signed.outputs)))
+    assert up_to_date(signed.prepare())

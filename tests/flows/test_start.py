@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 from loopback import LoopbackServer
@@ -22,13 +23,12 @@ from toys import ToyProject
 from typer.testing import CliRunner
 from waiting import wait_until
 
-from flows.api import prefect_api
+from flows.api import _answering, prefect_api
 from flows.cli.app import app
 from flows.private_server import early_api
-from pipeline.build.prepare import prepare
 from pipeline.build.start import warm_workers
 from pipeline.errors import MachineError
-from pipeline.jobs import Broken, TakeSession
+from pipeline.jobs.work_items import Broken, TakeSession
 
 LISTED = "import json, sys; print(json.dumps(sorted(sys.modules)))"
 BUILD = f"from flows.cli import main\ntry: main()\nfinally: {LISTED}"
@@ -173,6 +173,42 @@ def test_a_server_that_cannot_be_used_is_told_with_the_reason(
         pass
 
 
+def test_no_message_repeats_the_password_of_a_server(
+    answering: Callable[..., str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def with_user(url: str) -> str:
+        return url.replace("http://", "http://user:p%40ss:w@rd@")
+
+    monkeypatch.setenv("PREFECT_API_URL", with_user("http://127.0.0.1:9/api"))
+    with (
+        pytest.raises(MachineError, match=r"at http://user:\*\*\*@127\.0\.0\.1:9/api does not") as silent,
+        early_api(),
+    ):
+        pass
+    monkeypatch.setenv("PREFECT_API_URL", "user:p%40ss:w@rd@127.0.0.1/api")
+    with (
+        pytest.raises(MachineError, match=r"at user:\*\*\*@127\.0\.0\.1/api does not") as unclear,
+        early_api(),
+    ):
+        pass
+    url = with_user(answering(200, "<html>A page</html>"))
+    with (
+        caplog.at_level("INFO", "flows"),
+        temporary_settings({PREFECT_API_URL: url}),
+        pytest.raises(MachineError, match=r"http://user:\*\*\*@\S+/api cannot be used") as unusable,
+        prefect_api(),
+    ):
+        pass
+    answer = httpx.Response(500, request=httpx.Request("GET", f"{url}/flows"))
+    with (
+        pytest.raises(MachineError, match=r"failed while the build ran \(.*user:\*\*\*@") as failing,
+        _answering(url, "wait"),
+    ):
+        answer.raise_for_status()
+    told = [str(problem.value) for problem in (silent, unclear, unusable, failing)]
+    assert not any("ss:w" in text for text in (*told, caplog.text))
+
+
 def test_a_server_that_is_busy_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     is_over = threading.Event()
 
@@ -281,7 +317,7 @@ def test_workers_and_server_start_before_prefect_is_imported_and_the_build_uses_
 
 
 def test_a_worker_that_nobody_takes_ends(toys: ToyProject) -> None:
-    prepared = prepare(toys.manifest, str(toys.outputs))
+    prepared = toys.prepare()
     before = set(psutil.Process().children())
     with warm_workers(prepared, ("cpu", "cpu")) as warm:
         worker = warm.take("cpu", 2)
@@ -297,7 +333,7 @@ def test_an_engine_that_cannot_be_opened_early_is_told_when_it_is_needed(
     toys: ToyProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TOY_CLOSED", "the toy is locked; unlock it")
-    with warm_workers(prepare(toys.manifest, str(toys.outputs)), ("cpu",)) as warm:
+    with warm_workers(toys.prepare(), ("cpu",)) as warm:
         worker = warm.take("cpu", 1)
     assert worker is not None
     worker.send(TakeSession("cpu", "run", None, "toy"))

@@ -18,9 +18,9 @@ from flows.cli.app import app
 from pipeline.build.ci import build_summary
 from pipeline.build.dispatch import Dispatcher
 from pipeline.build.notify import WEBHOOK_VARIABLE
-from pipeline.build.prepare import Prepared, prepare
-from pipeline.jobs import AssetOrder
+from pipeline.build.prepare import Prepared
 from pipeline.jobs.orders import OrderSource
+from pipeline.jobs.work_items import AssetOrder
 
 SOUNDS = {"a/small": 0, "b/urgent": 5, "c/large": 0, "d/last": -5}
 LENGTHS = {"c/large": "0.4s"}
@@ -70,7 +70,7 @@ def build_until(
 ) -> tuple[Prepared, dict[str, Any]]:
     with monkeypatch.context() as patch:
         TimeIsUp(enough, patch)
-        prepared = prepare(project.manifest, str(project.outputs))
+        prepared = project.prepare()
         return prepared, build_prepared(prepared)
 
 
@@ -100,7 +100,7 @@ def test_takes_are_made_by_priority_then_the_longest_first(
 ) -> None:
     log = tmp_path / "made.log"
     monkeypatch.setenv("TOY_LOG", str(log))
-    orders = list(prepare(project.manifest, str(project.outputs)).plan.orders())
+    orders = list(project.prepare().plan.orders())
     by_digest = {order.recipe.digest: order.recipe.prompt for order in orders}
     project.build()
     made = [by_digest[digest] for digest in log.read_text().split()]

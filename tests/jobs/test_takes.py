@@ -12,10 +12,9 @@ import pytest
 from pipeline.audio import Clip, wav_bytes
 from pipeline.errors import CuesmithError, GenerationError, MachineError, StoreError, UsageError
 from pipeline.generators import GeneratedTake, ModelInfo, Outcome, RecipeSource, Requirements
-from pipeline.jobs import EndSession, Event, Failed, Give, TakeMade, TakeSession
 from pipeline.jobs.orders import OrderSource
 from pipeline.jobs.takes import make_takes
-from pipeline.jobs.work_items import store_inputs
+from pipeline.jobs.work_items import EndSession, Event, Failed, Give, TakeMade, TakeSession, store_inputs
 from pipeline.plan import TakeOrder
 from pipeline.provenance import TAKE_SCHEMA
 from pipeline.recipe import Recipe

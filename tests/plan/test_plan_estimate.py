@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from quick import QuickProject
 
-from pipeline.build.prepare import prepare
 from pipeline.generators import Estimate, ModelInfo, Requirements
 from pipeline.plan import (
     MASTERING,
@@ -98,7 +97,7 @@ def test_mastering_on_the_same_processes_adds_to_generating_and_on_others_runs_b
     tmp_path: Path,
 ) -> None:
     project = QuickProject(tmp_path / "toys")
-    prepared = prepare(project.manifest, str(project.outputs))
+    prepared = project.prepare()
     same = estimate(prepared.plan, lambda name: ("cpu", "cpu"), ("cpu", "cpu"))
     beside = estimate(prepared.plan, lambda name: ("cuda:0",), ("cpu", "cpu"))
     assert same.seconds == pytest.approx(same.generate_seconds + same.master_seconds + same.overhead_seconds)
@@ -112,7 +111,7 @@ def test_mastering_takes_longer_with_length_channels_loops_and_lossy_files(tmp_p
 
     def seconds(count: int, keys: str) -> float:
         project.write(f"  - {{id: a, kind: sfx, prompt: a, variations: {count}, {keys}}}\n")
-        return mastering_seconds(prepare(project.manifest, str(project.outputs)).plan)
+        return mastering_seconds(project.prepare().plan)
 
     short = seconds(10, "duration: 0.05s")
     assert seconds(20, "duration: 0.05s") == pytest.approx(2 * short)

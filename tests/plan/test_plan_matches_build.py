@@ -13,7 +13,6 @@ from quick import QuickProject, build_prepared
 from toys import ONE, TWO
 
 from pipeline.build.plan_rows import planned_rows
-from pipeline.build.prepare import prepare
 from pipeline.catalog import Place, Version
 from pipeline.catalog.diff import PROMOTED
 from pipeline.catalog.version import compared
@@ -182,7 +181,7 @@ def check_build(designer: Designer, what: str) -> None:
     """Plan and build, and hold the one against the other."""
     project = designer.project
     before = project.latest
-    prepared = prepare(project.manifest, str(project.outputs))
+    prepared = project.prepare()
     rows = {(row.asset, row.variation): row for row in planned_rows(prepared)}
     result = build_prepared(prepared)
     after = project.latest
@@ -195,7 +194,7 @@ def check_build(designer: Designer, what: str) -> None:
     for place in changing & before.by_variation.keys() & after.by_variation.keys():
         recorded = (after.reasons or {})[place]
         assert words(rows[place].reasons) == words(recorded), (what, place)
-    again = prepare(project.manifest, str(project.outputs))
+    again = project.prepare()
     assert not again.publishes, what
     assert {row.action for row in planned_rows(again)} <= set(UNCHANGED), what
 

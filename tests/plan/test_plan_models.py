@@ -12,7 +12,7 @@ from quick import QuickProject
 from typer.testing import CliRunner
 
 from flows.cli.app import app
-from pipeline.build.prepare import BuildRequest, prepare, prepare_build
+from pipeline.build.prepare import BuildRequest, prepare_build
 
 NAMES = ("approved", "locked", "plain", "rejected")
 SOUND = "  - {{id: a/{0}, kind: sfx, prompt: {0}, duration: 0.1s}}\n"
@@ -96,7 +96,7 @@ def test_a_model_that_nobody_publishes_is_always_used_as_it_is(
     reviewed: QuickProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(monkeypatch, "3" * 40, published=False)
-    plan = prepare(reviewed.manifest, str(reviewed.outputs)).plan
+    plan = reviewed.prepare().plan
     assert {order.recipe.revision for order in plan.orders()} == {"3" * 40}
     assert plan.newer_models == ()
 
@@ -108,5 +108,5 @@ def test_a_priority_changes_nothing_that_a_build_makes(tmp_path: Path) -> None:
     project.write(SOUND.format("plain").replace("duration", "priority: -3, duration"))
     assert project.build()["published"] is False
     project.write(SOUND.format("plain").replace("prompt: plain", "prompt: other, priority: 7"))
-    [order] = prepare(project.manifest, str(project.outputs)).plan.orders()
+    [order] = project.prepare().plan.orders()
     assert order.priority == 7

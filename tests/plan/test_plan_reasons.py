@@ -12,7 +12,6 @@ from quick import QuickProject
 from toys import HEAD, ONE, THREE, TWO
 
 from pipeline.build.plan_rows import planned_rows
-from pipeline.build.prepare import prepare
 from pipeline.manifest.language import reason_words
 from pipeline.manifest.spec import DeliverySpec, MasteringSpec, QualitySpec
 from pipeline.mastering import CHAIN_VERSION
@@ -23,7 +22,7 @@ from pipeline.recipe import Recipe
 
 def reasons(project: QuickProject) -> dict[str, list[str]]:
     """Of everything that is to be made, by its file's name."""
-    assets = prepare(project.manifest, str(project.outputs)).plan.stale
+    assets = project.prepare().plan.stale
     return {
         f"{asset.asset.id}_{variation.variation:02d}": [reason.words for reason in variation.reasons]
         for asset in assets
@@ -50,7 +49,7 @@ def test_every_variation_of_a_new_asset_is_new_with_it_and_one_more_is_a_new_var
 
 def planned(project: QuickProject, **options: Any) -> dict[str, tuple[str, list[str]]]:
     """Action and reasons of every row that changes or is locked."""
-    rows = planned_rows(prepare(project.manifest, str(project.outputs), **options))
+    rows = planned_rows(project.prepare(**options))
     return {row.name: (row.action, list(row.reasons)) for row in rows if row.action != "reuse"}
 
 

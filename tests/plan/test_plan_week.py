@@ -11,7 +11,6 @@ from quick import QuickProject, build_prepared
 from typer.testing import CliRunner
 
 from flows.cli.app import app
-from pipeline.build.prepare import prepare
 from pipeline.release import rollback
 
 
@@ -47,7 +46,7 @@ class Studio:
 
     def build(self, **options: Any) -> tuple[int | None, bool, int, int, int]:
         """Version, whether it is new, takes, masters, failures."""
-        result = build_prepared(prepare(self.project.manifest, str(self.project.outputs), **options))
+        result = build_prepared(self.project.prepare(**options))
         keys = ("version", "published", "generated", "mastered")
         version, published, generated, mastered = (result[key] for key in keys)
         return version, published, generated, mastered, len(result["failed"])

@@ -190,14 +190,14 @@ def test_filters_and_the_open_sound_are_in_the_address_and_back_and_forward_lead
     page.keyboard.type("oak -door")
     _hash(page, "#q=oak+-door")
     page.click("[data-badge=unreviewed]")
-    _hash(page, "#q=oak+-door&show=not-reviewed")
+    _hash(page, "#q=oak+-door&show=unreviewed")
     page.locator(".row", has_text="steps_03").click()
-    _hash(page, "#sound=sfx/steps_03&q=oak+-door&show=not-reviewed")
+    _hash(page, "#sound=sfx/steps_03&q=oak+-door&show=unreviewed")
     link = page.url
     page.click("[data-order=seconds]")
     _hash(page, "&sort=-seconds")
     page.go_back()
-    _hash(page, "show=not-reviewed")
+    _hash(page, "show=unreviewed")
     expect(page.locator("#detail-name")).to_have_text("sfx/steps_03")
     page.go_back()
     page.go_back()
@@ -210,6 +210,10 @@ def test_filters_and_the_open_sound_are_in_the_address_and_back_and_forward_lead
     expect(other.locator("#detail-name")).to_have_text("sfx/steps_03")
     expect(other.locator("#shown")).to_contain_text("14 of ")
     expect(other.locator("[data-badge=unreviewed]")).to_have_attribute("aria-pressed", "true")
+    other.evaluate("location.hash = '#q=is:not-reviewed&show=loop,not-reviewed'")
+    expect(other.locator("#search")).to_have_value("is:unreviewed")
+    expect(other.locator("[data-badge=unreviewed]")).to_have_attribute("aria-pressed", "true")
+    expect(other.locator("#query-problem")).to_be_empty()
     other.evaluate("location.hash = '#sound=sfx/none_01&show=nowhere&kind=sfx'")
     expect(other.locator("#query-problem")).to_have_text(
         "Ignored show=nowhere in the address: this version does not have it. This version has no sound sfx/none_01."
@@ -338,7 +342,7 @@ def test_a_playlist_is_saved_opened_renamed_deleted_and_brought_back(page: Page,
     expect(page.locator("#playlist-list li")).to_have_count(2)
     assert (
         page.get_by_role("link", name="Open Boards").get_attribute("href")
-    ) == "#q=tag:steps&show=not-reviewed"
+    ) == "#q=tag:steps&show=unreviewed"
     page.get_by_role("link", name="Open Boards").click()
     expect(page.locator("#playlists")).to_be_hidden()
     expect(page.locator("#shown")).to_have_text("14 of 22 sounds")

@@ -32,7 +32,7 @@ MASTER = {
 }
 KNOWN = """{
   kind: ["music", "sfx"], tag: ["Wood", "dry wood"], model: ["maker/model-small"],
-  is: { approved: () => true, "not-reviewed": () => false },
+  is: { approved: () => true, "unreviewed": () => false },
 }"""
 
 
@@ -67,7 +67,7 @@ def test_every_right_term_finds_or_leaves_out() -> None:
         "lufs<\u221220",
     ]
     finds += ["tag:wood", 'tag:"dry wood"', "kind:SFX", "model:small", "name:door", 'prompt:"oak door"']
-    finds += ["is:approved", "-is:not-reviewed", "oak tag:wood duration<1 -elm"]
+    finds += ["is:approved", "-is:unreviewed", "oak tag:wood duration<1 -elm"]
     leaves_out = [
         '"door oak"',
         "-oak",
@@ -78,7 +78,7 @@ def test_every_right_term_finds_or_leaves_out() -> None:
         "off<1",
         "-tag:wood",
     ]
-    leaves_out += ["kind:music", "name:oak", "prompt:sfx", "is:not-reviewed", "oak elm", "-kind:sfx"]
+    leaves_out += ["kind:music", "name:oak", "prompt:sfx", "is:unreviewed", "oak elm", "-kind:sfx"]
     answers = _parse([*finds, *leaves_out])
     assert {query: problems for query, (_, problems) in answers.items() if problems} == {}
     assert [query for query in finds if not answers[query][0]] == []
@@ -97,7 +97,7 @@ def test_a_wrong_term_is_ignored_and_says_what_is_valid() -> None:
         "tag:": "after tag: comes one of: Wood, dry wood",
         "tag>wood": "write tag:wood",
         "model:big": "one of: maker/model-small",
-        "is:aproved": "one of: approved, not-reviewed",
+        "is:aproved": "one of: approved, unreviewed",
         ">5": "write the field before it, without a space, such as duration>5",
         "name:": "after name: comes a text",
     }

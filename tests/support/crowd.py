@@ -8,7 +8,7 @@ from pathlib import Path
 
 from quick import build_prepared
 
-from pipeline.build.prepare import prepare
+from pipeline.build.prepare import BuildRequest, prepare
 from pipeline.catalog import Catalog, Filter, ReviewAction, Reviews
 from pipeline.provenance.clock import now
 from pipeline.review import Decision, decide
@@ -33,7 +33,7 @@ def main(manifest: str, outputs: str, name: str, rounds: int) -> None:
             [event] = decide(version, chosen, decision, waiting="waiting" in row)
             Reviews(store).add(event)
         profile = chance.choice([None, "quiet"])
-        build_prepared(prepare(Path(manifest), outputs, profile))
+        build_prepared(prepare(BuildRequest(Path(manifest), outputs, profile)))
 
 
 if __name__ == "__main__":

@@ -14,14 +14,14 @@ from typing import Any
 from toys import ToyProject
 
 from pipeline.build.journal import new_run_id
-from pipeline.build.prepare import Prepared, prepare, unchanged_result, up_to_date
+from pipeline.build.prepare import Prepared, unchanged_result, up_to_date
 from pipeline.build.publish import publish_only
 from pipeline.build.run import BuildRun
 from pipeline.build.runner import LocalRunner
 from pipeline.build.worker import serve
 from pipeline.build.workers import Seat
 from pipeline.catalog import Catalog, ReviewEvent, Reviews, Version, check_store
-from pipeline.jobs import EndSession
+from pipeline.jobs.work_items import EndSession
 from pipeline.provenance import MasterRow
 from pipeline.store import Store
 
@@ -92,7 +92,7 @@ class QuickProject(ToyProject):
         return version
 
     def build(self, devices: str = "cpu", **options: Any) -> dict[str, Any]:
-        return build_prepared(prepare(self.manifest, str(self.outputs), **options))
+        return build_prepared(self.prepare(**options))
 
     def first_build(self) -> dict[str, Any]:
         """What `build` does in a new project; tests with the same manifest get copies of one build's outputs."""

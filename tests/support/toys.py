@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from flows.command import run_build
-from pipeline.build.prepare import BuildRequest, prepare
+from pipeline.build.prepare import BuildRequest, Prepared, prepare
 from pipeline.plan import Plan
 
 HEAD = """\
@@ -70,10 +70,14 @@ class ToyProject:
         )
         return run_build(request, quiet=True)
 
+    def prepare(self, profile: str | None = None, only: Sequence[str] = (), **options: Any) -> Prepared:
+        """The plan, and what the command reads for it."""
+        return prepare(BuildRequest(self.manifest, str(self.outputs), profile, tuple(only), **options))
+
     def actions(self, **options: Any) -> dict[str, list[str]]:
         """Planned variations by action."""
         found: dict[str, list[str]] = {}
-        for row in plan_rows(prepare(self.manifest, str(self.outputs), **options).plan):
+        for row in plan_rows(self.prepare(**options).plan):
             found.setdefault(row["action"], []).append(f"{row['asset']}_{row['variation']}")
         return found
 
@@ -81,7 +85,7 @@ class ToyProject:
         """Reasons by variation, of those that are not up to date."""
         return {
             f"{row['asset']}_{row['variation']}": row["reasons"]
-            for row in plan_rows(prepare(self.manifest, str(self.outputs), **options).plan)
+            for row in plan_rows(self.prepare(**options).plan)
             if row["action"] != "reuse"
         }
 

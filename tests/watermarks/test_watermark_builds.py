@@ -22,7 +22,6 @@ from typer.testing import CliRunner, Result
 
 from flows.cli.app import app
 from pipeline.audio import Clip, read_chunks
-from pipeline.build.prepare import prepare
 from pipeline.credentials import configured
 from pipeline.credentials.claim import claim_of
 from pipeline.credentials.development import development_identity
@@ -68,7 +67,7 @@ def test_only_assets_that_ask_for_a_mark_get_one_and_everything_says_so(project:
     before = project.latest.by_variation
     write(project)
     assert project.reasons() == {"a/one_1": ["watermark changed: none -> audioseal"]}
-    estimated = mastering_seconds(prepare(project.manifest, str(project.outputs)).plan)
+    estimated = mastering_seconds(project.prepare().plan)
     assert estimated > 2 * find_watermark("audioseal").seconds_a_second
     built = project.build()
     assert (built["generated"], built["mastered"]) == (0, 1)

@@ -8,10 +8,10 @@ import { confirm, dismiss } from "./undo.js";
 
 const MANY = 20;
 const COMMANDS = {
-  approve: "Approve", reject: "Reject", reroll: "Re-roll", lock: "Lock", unlock: "Unlock", clear: "Mark as not reviewed", comment: "Comment on",
+  approve: "Approve", reject: "Reject", reroll: "Re-roll", lock: "Lock", unlock: "Unlock", clear: "Mark as unreviewed", comment: "Comment on",
 };
 const DONE = {
-  approve: "Approved", reject: "Rejected", reroll: "Marked for re-roll:", lock: "Locked", unlock: "Unlocked", clear: "Not reviewed again:",
+  approve: "Approved", reject: "Rejected", reroll: "Marked for re-roll:", lock: "Locked", unlock: "Unlocked", clear: "Unreviewed again:",
   comment: "Commented on",
 };
 let waiting = null;

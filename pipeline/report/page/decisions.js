@@ -12,7 +12,7 @@ const NAME = "cuesmith reviewer";
 const POLL_MS = 4000;
 const WORDS = {
   approve: "approved", reject: "rejected", reroll: "marked for re-roll", lock: "locked", unlock: "unlocked",
-  comment: "commented on", clear: "marked as not reviewed",
+  comment: "commented on", clear: "marked as unreviewed",
 };
 const STATES = { approve: "approved", reject: "rejected", reroll: "reroll", clear: null };
 
@@ -38,7 +38,7 @@ export function refusalOf(master, action) {
   const { locked, state } = reviewOf(master);
   if (locked && (action === "reject" || action === "reroll")) return "locked, so no build replaces it: unlock it first";
   if (action === "lock" && (state === "rejected" || state === "reroll")) {
-    return "replaced by the next build, so you cannot lock it: approve it, or mark it as not reviewed first";
+    return "replaced by the next build, so you cannot lock it: approve it, or mark it as unreviewed first";
   }
   return null;
 }

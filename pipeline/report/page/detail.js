@@ -81,7 +81,7 @@ function reviewSection(master) {
       h("button", { type: "button", class: "link", "data-control": "moment", title: "Begin the comment with the position of the player (T)", "aria-keyshortcuts": "T", onclick: commentHere }, "Comment at this time")),
     parts.comment,
     h("div", { class: "buttons" }, act("A", "approve", "Approve", "good"), act("R", "reject", "Reject", "bad"),
-      act("", "reroll", "Re-roll"), parts.lock, act("", "clear", "Not reviewed"), act("", "comment", "Comment only"), assetButton(master)),
+      act("", "reroll", "Re-roll"), parts.lock, act("", "clear", "Unreviewed"), act("", "comment", "Comment only"), assetButton(master)),
     parts.refusal,
     parts.about,
     parts.history,

@@ -14,7 +14,7 @@ export const BADGES = {
   approved: ["approved", (master) => reviewOf(master).state === "approved"],
   rejected: ["rejected", (master) => reviewOf(master).state === "rejected"],
   reroll: ["re-roll", (master) => reviewOf(master).state === "reroll"],
-  unreviewed: ["not reviewed", (master) => reviewOf(master).state === null && !isQuarantined(master)],
+  unreviewed: ["unreviewed", (master) => reviewOf(master).state === null && !isQuarantined(master)],
   locked: ["locked", (master) => reviewOf(master).locked],
   stale: ["stale", (master) => master.status === "stale"],
   failing: ["gate failed", (master) => master.failures.length > 0 && !isQuarantined(master)],
@@ -166,14 +166,17 @@ export function takeFilters(params) {
     unknown.push(`${key}=${value}`);
     return "";
   };
+  // Links may also write unreviewed as not-reviewed.
+  const show = (params.get("show") ?? "").replace("not-reviewed", "unreviewed");
+  const text = (params.get("q") ?? "").replaceAll("is:not-reviewed", "is:unreviewed");
   const badges = new Set();
-  for (const slug of (params.get("show") ?? "").split(",").filter(Boolean)) {
+  for (const slug of show.split(",").filter(Boolean)) {
     const badge = Object.keys(BADGES).find((badge) => slugOf(badge) === slug);
     if (badge) badges.add(badge);
     else unknown.push(`show=${slug}`);
   }
   const sort = valid("sort", Object.keys(ORDERS).flatMap((order) => [order, `-${order}`]));
-  Object.assign(choice, NO_FILTER, { badges, text: params.get("q") ?? "", order: sort.replace("-", "") || "name", falling: sort.startsWith("-") });
+  Object.assign(choice, NO_FILTER, { badges, text, order: sort.replace("-", "") || "name", falling: sort.startsWith("-") });
   for (const id of SELECTS) choice[id] = valid(id, known[id]);
   for (const name of Object.keys(HISTOGRAMS)) choice[name] = valid(name, HISTOGRAMS[name].bars.map((bar) => bar.key)) || null;
   choice.problem = unknown.length ? `Ignored ${unknown.join(", ")} in the address: this version does not have it.` : "";

@@ -43,7 +43,7 @@ export const HELP = [
   ["kind:sfx", "of this kind"],
   ["model:small", "a part of the model's name"],
   ["name:door", "only in the name; prompt:door only in the prompt"],
-  ["is:approved", "with this state; the chips show all states, such as is:not-reviewed"],
+  ["is:approved", "with this state; the chips show all states, such as is:unreviewed"],
 ];
 
 // Returns a test for masters, and one text for each term that is wrong; the test ignores these terms.

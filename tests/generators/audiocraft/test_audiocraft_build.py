@@ -18,7 +18,7 @@ from tiny_diffusion import write_diffusion
 from typer.testing import CliRunner
 
 from flows.cli.app import app
-from pipeline.build.prepare import prepare
+from pipeline.build.prepare import BuildRequest, prepare
 from pipeline.catalog import Catalog
 from pipeline.generators.audiocraft import checkpoints, codec, conversion
 from pipeline.generators.audiocraft.model_store import STORE
@@ -304,7 +304,7 @@ def test_codes_that_are_gone_are_generated_again(
     project: _Project, tmp_path: Path, checkpoint: Callable[[str], Path]
 ) -> None:
     def build() -> dict[str, Any]:
-        return build_prepared(prepare(project.manifest, str(project.outputs)))
+        return build_prepared(prepare(BuildRequest(project.manifest, str(project.outputs))))
 
     home = copy_checkpoint(checkpoint("music"), tmp_path / "tune")
     write_diffusion(home / "multiband-diffusion")

@@ -15,7 +15,7 @@ from toys import plan_rows
 from typer.testing import CliRunner
 
 from flows.cli.app import app
-from pipeline.build.prepare import prepare
+from pipeline.build.prepare import BuildRequest, prepare
 from pipeline.catalog import Catalog
 from pipeline.store import Store
 
@@ -59,7 +59,7 @@ class _Project:
         return CliRunner().invoke(app, [*words[:1], str(self.manifest), "-o", str(self.outputs), *words[1:]])
 
     def quick(self) -> dict[str, Any]:
-        return build_prepared(prepare(self.manifest, str(self.outputs)))
+        return build_prepared(prepare(BuildRequest(self.manifest, str(self.outputs))))
 
     def masters(self) -> dict[str, Any]:
         """The latest version's records by row."""
@@ -160,7 +160,7 @@ def test_a_changed_key_makes_only_its_take_again_and_says_why(
     project.write(DOOR + LOOP)
     project.quick()
     project.write(DOOR.replace("hiss", "hum") + LOOP)
-    planned = plan_rows(prepare(project.manifest, str(project.outputs)).plan)
+    planned = plan_rows(prepare(BuildRequest(project.manifest, str(project.outputs))).plan)
     rows = [row for row in planned if row["action"] != "reuse"]
     assert {row["asset"] for row in rows} == {"sfx/door"}
     assert any("negative" in reason for reason in rows[0]["reasons"])
