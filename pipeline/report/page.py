@@ -163,44 +163,7 @@ def _bars(values: Sequence[tuple[str, float, str]]) -> list[Bar]:
     return [Bar(label, text, round(value / longest, 4), value) for label, value, text in values]
 
 
-# Each imports only from those before it.
-_MODULES = (
-    "dom.js",
-    "data.js",
-    "query.js",
-    "histograms.js",
-    "sidecars.js",
-    "engine.js",
-    "pictures.js",
-    "server.js",
-    "queue.js",
-    "decisions.js",
-    "selection.js",
-    "filters.js",
-    "list.js",
-    "address.js",
-    "playlists.js",
-    "summary.js",
-    "player.js",
-    "samples.js",
-    "zoom.js",
-    "moments.js",
-    "spectrum.js",
-    "seam.js",
-    "meters.js",
-    "variations.js",
-    "files.js",
-    "transport.js",
-    "ask.js",
-    "undo.js",
-    "deciding.js",
-    "batch.js",
-    "published.js",
-    "detail.js",
-    "keys.js",
-    "main.js",
-)
-_IMPORT = re.compile(r"^import [^;]*;\n", re.MULTILINE)
+_IMPORT = re.compile(r'^import [^;]*"\./([^"]+)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export ((?:const|function|async function|class) (\w+))", re.MULTILINE)
 
 
@@ -209,21 +172,18 @@ class PageParts:
     """The files of one kind of page."""
 
     template: str
-    modules: tuple[str, ...]
+    script: str
+    """The module that starts the page; it imports the others."""
     styles: tuple[str, ...]
 
 
-REPORT = PageParts("report.html.j2", _MODULES, ("style.css", "finding.css", "sound.css"))
-AUDITION = PageParts(
-    "audition.html.j2",
-    ("dom.js", "data.js", "sidecars.js", "engine.js", "pictures.js", "audition.js"),
-    ("style.css", "audition.css"),
-)
+REPORT = PageParts("report.html.j2", "main.js", ("style.css", "finding.css", "sound.css"))
+AUDITION = PageParts("audition.html.j2", "audition.js", ("style.css", "audition.css"))
 
 
 def render(facts: Mapping[str, Any], data: Mapping[str, Any], parts: PageParts = REPORT) -> str:
     """The page as HTML; ``facts`` are for the template, ``data`` is for the scripts."""
-    code, style = script_text(parts), "".join(map(_text, parts.styles))
+    code, style = script_text(parts.script), "".join(map(_text, parts.styles))
     return _template(parts.template).render(
         **facts, data=data, policy=policy(code, style), style=Markup(style), code=Markup(code)
     )
@@ -250,15 +210,28 @@ def policy(code: str, style: str) -> str:
 
 
 @lru_cache(maxsize=2)
-def script_text(parts: PageParts = REPORT) -> str:
-    """The page's modules as one script: each in its own scope that returns the exports of the module."""
-    return "\n".join(_scoped(_text(name)) for name in parts.modules)
+def script_text(start: str) -> str:
+    """The module ``start`` and all that it imports, as one script.
+
+    Each module is in a scope of its own that returns its exports, after the modules that it imports.
+    """
+    scopes: dict[str, str] = {}
+
+    def add(name: str) -> None:
+        module = _text(name)
+        for imported in _IMPORT.findall(module):
+            if imported not in scopes:
+                add(imported)
+        scopes[name] = _scoped(module)
+
+    add(start)
+    return "\n".join(scopes.values())
 
 
 def _scoped(module: str) -> str:
     """A module without its imports and exports.
 
-    >>> print(_scoped("import { b } from './b.js';\\nexport const a = b;\\n"))
+    >>> print(_scoped('import { b } from "./b.js";\\nexport const a = b;\\n'))
     const { a } = (() => {
     const a = b;
     return { a };
