@@ -25,38 +25,29 @@ import getpass
 import re
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from pipeline.catalog import ACTIONS, Filter, ReviewAction, ReviewEvent, Version, review_state
 from pipeline.catalog.rows import with_waiting_rows
 from pipeline.errors import UsageError
 from pipeline.provenance import MasterRow
+from pipeline.provenance.facts import ask_git
 from pipeline.store import check_schema, parse_object
 from pipeline.texts import comment_fault, name_fault
 
 
 def reviewer_name() -> str:
     """Git's ``user.name``, else the user name on this machine."""
-    try:
-        git = subprocess.run(
-            ["git", "config", "user.name"],
-            check=True,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=20,
-        )
-        name = git.stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        name = ""
-    if name:
-        return name
-    try:
+    with suppress(OSError, subprocess.SubprocessError):
+        if name := ask_git(Path(), "config", "user.name"):
+            return name
+    with suppress(OSError, KeyError, ImportError):
         return getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        return "unknown"
+    return "unknown"
 
 
 @dataclass(frozen=True)
