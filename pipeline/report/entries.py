@@ -137,6 +137,23 @@ def _subject(row: MasterRow, event: ReviewEvent) -> str:
 Locate = Callable[[ObjectRef], str]
 """The address of an object, relative to the page."""
 
+
+def sound_entry(row: MasterRow, locate: Locate) -> dict[str, Any]:
+    """What the page needs to play a master; ``sound`` is its address for the browser."""
+    return {
+        "take": row["take"],
+        "master": row["master"],
+        "pcm": row["pcm_sha256"],
+        "sound": locate(rendition(row)[1]),
+        "seconds": row["seconds"],
+        "rate": row["sample_rate_hz"],
+        "loop": row["loop"],
+        "lufs": row["loudness_lufs"],
+        "prompt": row["prompt"],
+        "whole": True,
+    }
+
+
 _MODEL = ("engine", "model", "revision", "license", "commercial", "placeholder", "neural")
 
 
@@ -151,33 +168,23 @@ class ListEntries:
     models: list[dict[str, Any]] = field(default_factory=list)
 
     def entry(self, row: MasterRow, record: MasterRecord | None) -> dict[str, Any]:
-        """One master; ``sound`` is its address for the browser."""
-        path, item = rendition(row)
+        """One master."""
         change = self.history.changes.get(place_of(row))
-        return {
+        return sound_entry(row, self.locate) | {
             "asset": row["asset"],
             "variation": row["variation"],
             "kind": row["kind"],
             "tags": row["tags"],
-            "prompt": row["prompt"],
             "model": self._model_index(row),
-            "seconds": row["seconds"],
-            "rate": row["sample_rate_hz"],
             "channels": row["channels"],
-            "loop": row["loop"],
             "bpm": row["bpm"],
-            "lufs": row["loudness_lufs"],
             "method": row["loudness_method"],
             "target": row["target_lufs"],
             "peak": row["true_peak_dbtp"],
             "ceiling": record["mastering"].get("true_peak_dbtp") if record else None,
             "quality": row["quality"],
             "failures": [failure["name"] for failure in record["quality"]["failures"]] if record else [],
-            "take": row["take"],
-            "master": row["master"],
-            "pcm": row["pcm_sha256"],
-            "path": path,
-            "sound": self.locate(item),
+            "path": rendition(row)[0],
             "status": row["status"],
             "reason": row.get("reason"),
             "missed": is_off_target(row),
@@ -197,24 +204,10 @@ class ListEntries:
     def _alternatives(self, row: MasterRow) -> Iterable[dict[str, Any]]:
         """Sounds to compare with a master: the candidate that waits for a decision, then earlier versions."""
         if "waiting" in row:
-            yield self._alternative(row["waiting"]) | {"version": None, "approved": False}
+            yield sound_entry(row["waiting"], self.locate) | {"version": None, "approved": False}
         for version, before in _earlier_masters(row, self.history.earlier):
             approved = before["master"] in self.approved
-            yield self._alternative(before) | {"version": version.number, "approved": approved}
-
-    def _alternative(self, row: MasterRow) -> dict[str, Any]:
-        return {
-            "take": row["take"],
-            "master": row["master"],
-            "pcm": row["pcm_sha256"],
-            "sound": self.locate(rendition(row)[1]),
-            "seconds": row["seconds"],
-            "rate": row["sample_rate_hz"],
-            "loop": row["loop"],
-            "lufs": row["loudness_lufs"],
-            "prompt": row["prompt"],
-            "whole": True,
-        }
+            yield sound_entry(before, self.locate) | {"version": version.number, "approved": approved}
 
 
 def quarantine_fields(record: MasterRecord | None, siblings: Iterable[MasterRecord]) -> dict[str, Any]:
