@@ -38,8 +38,8 @@ class History:
     """What differs from ``against``, by asset id and variation."""
     earlier: tuple[Version, ...]
     """Versions whose masters the page offers for comparison, newest first."""
-    sizes: tuple[tuple[int, int, float], ...]
-    """Version, number of masters and seconds of audio of each of these and of the reported one, oldest first."""
+    sizes: tuple[tuple[int, int], ...]
+    """Version and number of masters of each of these and of the reported one, oldest first."""
 
     def with_current(self, version: Version) -> History:
         """The history for a master outside ``version``: the masters of ``version`` are offered for comparison first."""
@@ -65,10 +65,7 @@ def read_history(
     if compared is None and number is not None and (against is not None or readable):
         compared = catalog.read(number)
         earlier.append(compared)
-    sizes = [
-        (other.number, len(other.masters), round(sum(row["seconds"] for row in other.masters), 3))
-        for other in (version, *earlier)
-    ]
+    sizes = [(other.number, len(other.masters)) for other in (version, *earlier)]
     changes = diff(catalog.store, compared, version, reviews_before(version, events)) if compared else []
     by_place = {change.place: change for change in changes if change.before or change.after}
     return History(compared, by_place, tuple(earlier), tuple(sorted(sizes)))

@@ -26,7 +26,6 @@ class Bar(NamedTuple):
     label: str
     text: str
     share: float
-    value: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,28 +119,20 @@ def failures_by_asset(
     return by_asset
 
 
-def size_curve(sizes: Sequence[tuple[int, int, float]]) -> Curve | None:
+def size_curve(sizes: Sequence[tuple[int, int]]) -> Curve | None:
     """Number of masters in each version; None for fewer than two versions."""
     if len(sizes) < 2:
         return None
-    highest = max(masters for _, masters, _ in sizes) or 1
+    highest = max(masters for _, masters in sizes) or 1
     step = _HISTORY_WIDTH / (len(sizes) - 1)
     points = [
         (round(i * step, 1), round(_HISTORY_HEIGHT * (1 - 0.92 * masters / highest), 1))
-        for i, (_, masters, _) in enumerate(sizes)
+        for i, (_, masters) in enumerate(sizes)
     ]
     line = "M" + " L".join(f"{x} {y}" for x, y in points)
     area = f"{line} L{_HISTORY_WIDTH} {_HISTORY_HEIGHT} L0 {_HISTORY_HEIGHT} Z"
-    (first, had, _), (last, has, _) = sizes[0], sizes[-1]
-    return Curve(
-        _HISTORY_WIDTH,
-        _HISTORY_HEIGHT,
-        line,
-        area,
-        points[-1],
-        f"v{first}: {had}",
-        f"v{last}: {has}",
-    )
+    first, last = (f"v{version}: {masters}" for version, masters in (sizes[0], sizes[-1]))
+    return Curve(_HISTORY_WIDTH, _HISTORY_HEIGHT, line, area, points[-1], first, last)
 
 
 def duration(seconds: float) -> str:
@@ -160,7 +151,7 @@ def duration(seconds: float) -> str:
 
 def _bars(values: Sequence[tuple[str, float, str]]) -> list[Bar]:
     longest = max((value for _, value, _ in values), default=0.0) or 1.0
-    return [Bar(label, text, round(value / longest, 4), value) for label, value, text in values]
+    return [Bar(label, text, round(value / longest, 4)) for label, value, text in values]
 
 
 _IMPORT = re.compile(r'^import [^;]*"\./([^"]+)";\n', re.MULTILINE)
