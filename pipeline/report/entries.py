@@ -71,10 +71,13 @@ def read_history(
     return History(compared, by_place, tuple(earlier), tuple(sorted(sizes)))
 
 
-def _earlier_masters(row: MasterRow, versions: Sequence[Version]) -> list[tuple[Version, MasterRow]]:
-    """Earlier masters of the same variation with other samples, newest first, each once."""
+def _alternatives(row: MasterRow, versions: Sequence[Version]) -> list[tuple[Version | None, MasterRow]]:
+    """Masters to compare with: the candidate that waits for a decision, with None as its version, then earlier ones.
+
+    These have other samples; newest first, each once.
+    """
     seen = {row["pcm_sha256"]}
-    masters = []
+    masters: list[tuple[Version | None, MasterRow]] = [(None, row["waiting"])] if "waiting" in row else []
     for version in versions:
         before = version.by_variation.get(place_of(row))
         if before is not None and before["pcm_sha256"] not in seen:
@@ -188,7 +191,14 @@ class ListEntries:
             "unmarked": row.get("watermark_lost", []),
             "fresh": "new" if change and not change.before else None,
             "changes": list(change.words) if change and change.before and change.audible else [],
-            "others": list(self._alternatives(row)),
+            "others": [
+                sound_entry(other, self.locate)
+                | {
+                    "version": version and version.number,
+                    "approved": version is not None and other["master"] in self.approved,
+                }
+                for version, other in _alternatives(row, self.history.earlier)
+            ],
             "waiting": row["waiting"]["reasons"] if "waiting" in row else None,
         }
 
@@ -197,14 +207,6 @@ class ListEntries:
         if model not in self.models:
             self.models.append(model)
         return self.models.index(model)
-
-    def _alternatives(self, row: MasterRow) -> Iterable[dict[str, Any]]:
-        """Sounds to compare with a master: the candidate that waits for a decision, then earlier versions."""
-        if "waiting" in row:
-            yield sound_entry(row["waiting"], self.locate) | {"version": None, "approved": False}
-        for version, before in _earlier_masters(row, self.history.earlier):
-            approved = before["master"] in self.approved
-            yield sound_entry(before, self.locate) | {"version": version.number, "approved": approved}
 
 
 def quarantine_fields(record: MasterRecord | None, siblings: Iterable[MasterRecord]) -> dict[str, Any]:
@@ -222,15 +224,10 @@ def playable_sounds(rows: Sequence[MasterRow], history: History) -> list[Sound]:
     """Every sound that the page of ``rows`` plays: the masters, and those to compare with."""
     sounds = []
     for row in rows:
-        compared = [before for _, before in _earlier_masters(row, history.earlier)]
-        if "waiting" in row:
-            compared.append(row["waiting"])
-        gapless = bool(row["loop"]) or bool(compared)
-        sounds.append(Sound(row["pcm_sha256"], rendition(row)[1], name_of(row), gapless))
-        sounds += [
-            Sound(other["pcm_sha256"], rendition(other)[1], name_of(other), gapless=True)
-            for other in compared
-        ]
+        others = [other for _, other in _alternatives(row, history.earlier)]
+        for played in (row, *others):
+            gapless = bool(row["loop"] or others)
+            sounds.append(Sound(played["pcm_sha256"], rendition(played)[1], name_of(played), gapless))
     return sounds
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -76,16 +77,12 @@ def device_bars(build: Mapping[str, Any]) -> list[Bar]:
 
 def compute_bars(records: Iterable[MasterRecord], run: str) -> list[Bar]:
     """Device time of each model for the takes of this run, longest first."""
-    spent: dict[str, float] = {}
-    seen: set[str] = set()
-    for record in records:
-        take = record["take"]
-        if take["made"]["run"] != run or take["digest"] in seen:
-            continue
-        seen.add(take["digest"])
-        device = take["made"]["device"].partition(":")[0].upper()
-        name = f"{take['model']['id']} · {device}"
-        spent[name] = spent.get(name, 0.0) + take["made"]["seconds"]
+    takes = {record["take"]["digest"]: record["take"] for record in records}
+    spent: dict[str, float] = defaultdict(float)
+    for take in takes.values():
+        if take["made"]["run"] == run:
+            device = take["made"]["device"].partition(":")[0].upper()
+            spent[f"{take['model']['id']} · {device}"] += take["made"]["seconds"]
     longest_first = sorted(spent.items(), key=lambda item: -item[1])
     return _bars([(name, seconds, duration(seconds)) for name, seconds in longest_first])
 
