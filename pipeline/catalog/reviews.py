@@ -102,10 +102,6 @@ class Reviews:
         """
         self._append([event])
 
-    def add_new(self, events: Iterable[ReviewEvent]) -> list[ReviewEvent]:
-        """Append the events that the file does not have yet, all or none, in order; returns them."""
-        return self.add_after(lambda known: new_events(events, known))
-
     def add_after(self, choose: Callable[[tuple[ReviewEvent, ...]], list[ReviewEvent]]) -> list[ReviewEvent]:
         """Append, all or none, the events that ``choose`` makes from those of the file; returns them.
 
@@ -261,20 +257,16 @@ def read_event(line: bytes, place: str) -> ReviewEvent:
     return event
 
 
-MISSED = frozenset({"true-peak ceiling", "gain limit"})
-"""Deviations to report. Variations that share a gain differ in loudness on purpose."""
-
-
-def is_off_target(row: MasterRow) -> bool:
-    """Whether the row says that the master missed its loudness target."""
-    return row.get("deviation") in MISSED
-
-
 REMEDIES = {
     "true-peak ceiling": "peaks are too high; set a higher limit, such as limit: 12 dB, or a lower loudness",
     "gain limit": "the take is too quiet; change its prompt or seed, or set a lower loudness",
 }
-"""What to do about each deviation of `MISSED`."""
+"""Deviations to report, and what to do about each. Variations that share a gain differ in loudness on purpose."""
+
+
+def is_off_target(row: MasterRow) -> bool:
+    """Whether the row says that the master missed its loudness target."""
+    return row.get("deviation") in REMEDIES
 
 
 def missed_in(rows: Iterable[MasterRow]) -> Counter[str]:

@@ -43,7 +43,6 @@ CATALOG_SCHEMA = "cuesmith.catalog/2"
 _FORBIDDEN = re.compile(r"[\\:\x00-\x1f]")
 Place = tuple[str, int]
 """Asset id and variation."""
-_NOT_COMPARED = ("source",)
 
 
 class BuildFacts(NamedTuple):
@@ -267,7 +266,7 @@ def _same(one: MasterRow, other: MasterRow) -> bool:
 
 def compared(row: MasterRow) -> dict[str, Any]:
     """The fields of a row that are compared between versions: all but its place in the manifest."""
-    return {key: value for key, value in row.items() if key not in _NOT_COMPARED}
+    return {key: value for key, value in row.items() if key != "source"}
 
 
 def _gap(row: MissingRow) -> tuple[str, int, str, str]:
