@@ -112,9 +112,8 @@ def write_report(
     gapless = frozenset(sound.pcm for sound in sounds if sound.gapless)
     if folder is None:
         latest = catalog.channel(LATEST)
-        store.backend.write(
-            "reports/latest.js", script("latest", "version", latest["version"] if latest else 0)
-        )
+        newest = script("latest", "version", latest["version"] if latest else 0)
+        _update(store, "reports/latest.js", newest)
     page = _page(store, _Content(version, quarantined, history, records, thumbs, gapless), destination)
     return Report(
         version=version.number,
@@ -177,7 +176,7 @@ class _Destination:
         """Write a file of the report itself; returns its key."""
         key = f"{self._home}/{name}"
         if self._folder is None:
-            self._store.backend.write(key, data)
+            _update(self._store, key, data)
         else:
             _write(self._folder / name, data)
         return key
@@ -187,6 +186,12 @@ class _Destination:
         if self._folder is not None:
             return self._folder / name
         return self._store.backend.local_path(f"{self._home}/{name}")
+
+
+def _update(store: Store, key: str, data: bytes) -> None:
+    """Write a file of the store, unless it has these bytes already: then the store may be read-only."""
+    if not store.backend.exists(key) or store.backend.read(key) != data:
+        store.backend.write(key, data)
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -218,6 +218,12 @@ def rename_new(source: str, target: str) -> None:
         os.link(source, target)
 
 
+def is_read_only(error: MachineError) -> bool:
+    """Whether a file could not be written because its drive is read-only, or this account has no right to write it."""
+    cause = error.__cause__
+    return isinstance(cause, OSError) and cause.errno in (errno.EROFS, errno.EACCES, errno.EPERM)
+
+
 @contextmanager
 def translate_os_errors(doing: str, where: str) -> Iterator[None]:
     """Turn every `OSError` of the block into a `MachineError`: the action, the place, the reason and the remedy."""
