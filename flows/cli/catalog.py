@@ -51,7 +51,7 @@ from pipeline.catalog import (
     lost_marks,
     missed_in,
     named,
-    read_quarantine,
+    quarantined_masters,
     reviews_before,
     states_of,
 )
@@ -404,8 +404,7 @@ def quarantine(
     with cuesmith report.
     """
     store = Store.open(outputs)
-    listing = read_quarantine(store)
-    masters = listing.masters if listing else ()
+    masters = quarantined_masters(store)
     rows = named(masters, asset)
     records: Any = dict(store.get_records("masters", [row["master"] for row in rows], MASTER_SCHEMA))
     settings = {

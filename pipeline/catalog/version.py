@@ -374,7 +374,8 @@ def read_quarantine(store: Store) -> Quarantine | None:
     return Quarantine(_build_facts(value), tuple(value["masters"]))
 
 
-def _masters(store: Store) -> tuple[MasterRow, ...]:
+def quarantined_masters(store: Store) -> tuple[MasterRow, ...]:
+    """The rows of the quarantine; none before the first build with a master that failed a gate."""
     quarantine = read_quarantine(store)
     return quarantine.masters if quarantine else ()
 
@@ -392,11 +393,11 @@ def update_quarantine(
         carried = [row for row in before if carry(row["asset"])]
         return tuple(sorted([*fresh, *carried], key=place_of))
 
-    before = _masters(store)
+    before = quarantined_masters(store)
     if merged(before) == before:
         return False
     with Channels(store).lock() as fence:
-        masters = list(merged(_masters(store)))
+        masters = list(merged(quarantined_masters(store)))
         record = {"schema": QUARANTINE_SCHEMA, **build._asdict(), "masters": masters}
         fence()
         store.backend.write(QUARANTINE_KEY, dump_record(record))
