@@ -22,7 +22,7 @@ KEY = "reviews.jsonl"
 SCHEMA = "cuesmith.review/1"
 ReviewAction = Literal["approve", "reject", "comment", "reroll", "lock", "unlock", "clear"]
 ACTIONS: tuple[ReviewAction, ...] = get_args(ReviewAction)
-IN_THE_FUTURE = "which is in the future; correct the clock of the machine that recorded it, and decide again"
+_IN_THE_FUTURE = "which is in the future; correct the clock of the machine that recorded it, and decide again"
 _IMPORT_SECONDS = 60.0
 _CLOCKS_DIFFER = timedelta(minutes=5)
 
@@ -95,29 +95,20 @@ class Reviews:
     def __init__(self, store: Store) -> None:
         self._backend = store.backend
 
-    def add(self, event: ReviewEvent) -> None:
-        """Append one event durably; safe with several reviewers at once.
-
-        Raises `UsageError` for an event in the future.
-        """
-        self._append([event])
-
     def add_after(self, choose: Callable[[tuple[ReviewEvent, ...]], list[ReviewEvent]]) -> list[ReviewEvent]:
-        """Append, all or none, the events that ``choose`` makes from those of the file; returns them.
+        """Append durably, all or none, the events that ``choose`` makes from those of the file; returns them.
 
-        Between its reading and the writing, no other call of this method adds any.
+        Safe with several reviewers at once: between its reading and the writing, no other call adds any. Raises
+        `UsageError` for an event in the future.
         """
         with self._backend.lock("reviews", _IMPORT_SECONDS):
             added = choose(self.events())
-            self._append(added)
+            for event in added:
+                if event.is_in_the_future:
+                    raise UsageError(f"a review of {event} is dated {event.at}, {_IN_THE_FUTURE}")
+            if added:
+                self._backend.append(KEY, *map(_line_of, added))
         return added
-
-    def _append(self, events: list[ReviewEvent]) -> None:
-        for event in events:
-            if event.is_in_the_future:
-                raise UsageError(f"a review of {event} is dated {event.at}, {IN_THE_FUTURE}")
-        if events:
-            self._backend.append(KEY, *map(_line_of, events))
 
     def events(self) -> tuple[ReviewEvent, ...]:
         """Every event in the order of the file."""

@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from quick import QuickProject, add_new
+from quick import QuickProject
+from reviewing import add_new
 from toys import ONE, THREE, TWO
 
 from pipeline.catalog import Filter, Reviews

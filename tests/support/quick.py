@@ -6,12 +6,12 @@ import json
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+from reviewing import add
 from toys import ToyProject
 
 from pipeline.build.journal import new_run_id
@@ -21,7 +21,7 @@ from pipeline.build.run import BuildRun
 from pipeline.build.runner import LocalRunner
 from pipeline.build.worker import serve
 from pipeline.build.workers import Seat
-from pipeline.catalog import Catalog, ReviewEvent, Reviews, Version, check_store, new_events
+from pipeline.catalog import Catalog, ReviewEvent, Reviews, Version, check_store
 from pipeline.jobs import EndSession
 from pipeline.provenance import MasterRow
 from pipeline.store import Store
@@ -45,11 +45,6 @@ class HereRunner(LocalRunner):
 
     def start(self, seat: Seat) -> HereWorker:
         return HereWorker(self._store.root)
-
-
-def add_new(reviews: Reviews, events: Iterable[ReviewEvent]) -> list[ReviewEvent]:
-    """Append the events that the file does not have yet, as `cuesmith review import` does; returns them."""
-    return reviews.add_after(lambda known: new_events(events, known))
 
 
 def build_prepared(prepared: Prepared) -> dict[str, Any]:
@@ -130,7 +125,7 @@ class QuickProject(ToyProject):
             row["master"],
             comment,
         )
-        Reviews(self.store).add(event)
+        add(Reviews(self.store), event)
         return event
 
     def build_and_reject(self, asset: str) -> MasterRow:
