@@ -334,20 +334,6 @@ QUARANTINE_SCHEMA = "cuesmith.quarantine/1"
 QUARANTINE_KEY = "catalog/quarantine.json"
 
 
-@dataclass(frozen=True)
-class Quarantine:
-    """Masters that failed a quality gate and are not published."""
-
-    build: BuildFacts
-    """The build that changed it last."""
-    masters: tuple[MasterRow, ...] = field(repr=False)
-    """Sorted by asset and variation; ``status`` is ``quarantined`` and ``reason`` names the gates that failed."""
-
-    def as_version(self) -> Version:
-        """A version 0 without masters, for a project without a published version."""
-        return Version(0, None, *self.build, (), ())
-
-
 class _QuarantineJson(TypedDict):
     project: str
     created: str
@@ -356,8 +342,10 @@ class _QuarantineJson(TypedDict):
     masters: list[MasterRow]
 
 
-def read_quarantine(store: Store) -> Quarantine | None:
-    """The quarantine; None before the first build with a master that failed a gate.
+def read_quarantine(store: Store) -> Version | None:
+    """The quarantine as version 0 of the build that changed it last; None before a master failed a gate.
+
+    The ``status`` of its masters is ``quarantined``, and ``reason`` names the gates that failed.
 
     Raises `FormatError` and `VerificationError` if the file is damaged.
     """
@@ -371,7 +359,7 @@ def read_quarantine(store: Store) -> Quarantine | None:
         raise VerificationError(
             f"{QUARANTINE_KEY} is damaged: {fault}; run `cuesmith verify --repair`, then build again"
         )
-    return Quarantine(_build_facts(value), tuple(value["masters"]))
+    return Version(0, None, *_build_facts(value), tuple(value["masters"]), ())
 
 
 def quarantined_masters(store: Store) -> tuple[MasterRow, ...]:

@@ -134,7 +134,7 @@ def _reported(catalog: Catalog, number: int | None) -> tuple[Version, tuple[Mast
     quarantine = read_quarantine(catalog.store)
     quarantined = quarantine.masters if quarantine else ()
     if version is None and quarantine is not None and quarantined:
-        return quarantine.as_version(), quarantined
+        return replace(quarantine, masters=()), quarantined
     if version is None:
         raise UsageError(f"no catalog in {catalog.store.root}; make one: cuesmith build")
     is_latest = number is None or any(
