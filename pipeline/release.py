@@ -13,6 +13,7 @@ from typing import Any
 
 from pipeline.catalog import (
     LATEST,
+    REMEDIES,
     Catalog,
     Channel,
     ChannelMove,
@@ -24,7 +25,6 @@ from pipeline.catalog import (
 )
 from pipeline.catalog.channels import earlier_versions
 from pipeline.catalog.integrity import channel_or_recovered
-from pipeline.catalog.reviews import MISSED
 from pipeline.catalog.rows import differing, say_difference
 from pipeline.credentials import DEVELOPMENT
 from pipeline.errors import StoreError, UsageError, VerificationError
@@ -173,7 +173,7 @@ def _record_reasons(row: MasterRow, record: MasterRecord) -> Iterator[tuple[Gate
     for failure in record["quality"]["failures"]:
         yield GateReason.QUALITY_GATE, f"{failure['name']}: {failure['what']}"
     loudness = record["loudness"]
-    if loudness.get("deviation") in MISSED:
+    if loudness.get("deviation") in REMEDIES:
         unit = "dBTP" if loudness["method"] == "peak" else "LUFS"
         reached, target = loudness["reached"], loudness["target"]
         yield GateReason.LOUDNESS, f"{reached:.1f} {unit}, target {target:.1f}: {loudness['deviation']}"

@@ -13,11 +13,12 @@ from typing import Annotated, Any, Literal
 import typer
 
 from flows.cli import promote
-from flows.cli.completion import asset_ids, version_numbers
+from flows.cli.completion import version_numbers
 from flows.cli.files import write_errors, write_file
 from flows.cli.options import (
     DEFAULT_OUTPUTS,
     AsJson,
+    Asset,
     AssetFilter,
     Outputs,
     VariationFilter,
@@ -50,7 +51,7 @@ from pipeline.catalog import (
     lost_marks,
     missed_in,
     named,
-    read_quarantine,
+    quarantined_masters,
     reviews_before,
     states_of,
 )
@@ -160,9 +161,9 @@ def show(
     rows = chosen.select(shown.masters, reviews)
     missing = chosen.select_missing(shown.missing)
     if not rows and not missing and asset is not None and chosen == Filter(asset, variation):
-        what = repr(asset) if variation is None else f"{asset!r} variation {variation}"
         raise UsageError(
-            f"version {shown.number} has no master that matches {what}; to list all: cuesmith catalog show"
+            f"version {shown.number} has no master that matches {_selection(asset, variation)}; "
+            "to list all: cuesmith catalog show"
         )
     if provenance and not as_json:
         for row in rows:
@@ -185,6 +186,10 @@ def show(
     gaps_text = f", {len(missing)} missing" if missing else ""
     print_stderr(f"version {shown.number}: {counted(len(rows), 'master')}{gaps_text}")
     _print_missed(rows)
+
+
+def _selection(asset: str, variation: int | None) -> str:
+    return repr(asset) if variation is None else f"{asset!r} variation {variation}"
 
 
 def _provenance(catalog: Catalog, row: MasterRow) -> dict[str, Any]:
@@ -218,7 +223,8 @@ def _page(title: str, value: dict[str, Any]) -> list[str]:
 
 @group.command("history")
 def history(
-    asset: Annotated[str, typer.Argument(autocompletion=asset_ids, help="An asset id or a glob.")],
+    asset: Asset,
+    variation: VariationFilter = None,
     outputs: Outputs = DEFAULT_OUTPUTS,
     as_json: AsJson = False,
 ) -> None:
@@ -228,12 +234,13 @@ def history(
     """
     catalog = open_catalog(outputs)
     events = Reviews(catalog.store).events()
-    steps = asset_history(catalog, asset)
+    steps = asset_history(catalog, asset, variation)
     places = {(step.change.asset, step.change.variation) for step in steps}
     reviews = [event for event in events if (event.asset, event.variation) in places]
     if not steps:
         raise UsageError(
-            f"no version has an asset that matches {asset!r}; to list the latest: cuesmith catalog show"
+            f"no version has a master that matches {_selection(asset, variation)}; "
+            "to list the latest: cuesmith catalog show"
         )
     if as_json:
         print_json(
@@ -381,8 +388,7 @@ def quarantine(
     with cuesmith report.
     """
     store = Store.open(outputs)
-    listing = read_quarantine(store)
-    masters = listing.masters if listing else ()
+    masters = quarantined_masters(store)
     rows = named(masters, asset)
     records: Any = dict(store.get_records("masters", [row["master"] for row in rows], MASTER_SCHEMA))
     settings = {

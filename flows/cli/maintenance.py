@@ -18,6 +18,7 @@ from pipeline.catalog import (
     prunable_versions,
     version_folders,
 )
+from pipeline.catalog.rows import with_waiting_rows
 from pipeline.errors import CuesmithError, UsageError, VerificationError
 from pipeline.export import LIBRARY, export_findings, export_latest, forget_export
 from pipeline.store import Finding, Repair, Store, gc
@@ -226,9 +227,7 @@ def _needed_objects(catalog: Catalog, old: list[int]) -> set[str]:
         sha256
         for number in catalog.numbers()
         if number not in old
-        for row in catalog.read(number).masters
-        for take_row in (row, row.get("waiting"))
-        if take_row is not None
-        for sha256 in take_row["takes"].values()
+        for row in with_waiting_rows(catalog.read(number).masters)
+        for sha256 in row["takes"].values()
     }
     return takes | approved_objects(catalog)

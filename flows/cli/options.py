@@ -54,8 +54,10 @@ Devices = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+_ASSET_HELP = "An asset id, a name as the lists print it (sfx/footstep/gravel_01), or a glob."
+Asset = Annotated[str, typer.Argument(autocompletion=asset_ids, help=_ASSET_HELP)]
 AssetFilter = Annotated[
-    str | None, typer.Argument(autocompletion=asset_ids, help="An asset id or a glob. Default: all.")
+    str | None, typer.Argument(autocompletion=asset_ids, help=f"{_ASSET_HELP} Default: all.")
 ]
 VariationFilter = Annotated[
     int | None, typer.Option("--variation", help="Only this variation. Default: all.")

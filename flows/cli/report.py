@@ -23,9 +23,10 @@ from flows.cli.output import (
 )
 from flows.cli.versions import check_versions
 from pipeline.catalog import Catalog
-from pipeline.errors import UsageError
+from pipeline.errors import MachineError, UsageError
 from pipeline.manifest.problems import list_names
 from pipeline.store import Store
+from pipeline.store.disk import is_read_only
 
 Against = Annotated[
     int | None,
@@ -56,7 +57,12 @@ def report_command(
 
     store = Store.open(outputs)
     check_versions(Catalog(store), version, against)
-    written = write_report(store, version, against=against, folder=self_contained)
+    try:
+        written = write_report(store, version, against=against, folder=self_contained)
+    except MachineError as error:
+        if self_contained is not None or not is_read_only(error):
+            raise
+        raise MachineError(f"{error}; or write the report elsewhere: --self-contained FOLDER") from error
     if as_json:
         print_json(asdict(written) | {"path": str(written.path) if written.path else None})
     else:

@@ -10,11 +10,11 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.completion import asset_ids
 from flows.cli.options import (
     DEFAULT_OUTPUTS,
     MANY_NAMES,
     AsJson,
+    Asset,
     AssetFilter,
     By,
     Outputs,
@@ -66,13 +66,7 @@ group.callback(invoke_without_command=True)(serve)
 
 def _review_command(action: ReviewAction) -> Callable[..., None]:
     def run(
-        asset: Annotated[
-            str,
-            typer.Argument(
-                autocompletion=asset_ids,
-                help="An asset id, a name as the lists print it (sfx/footstep/gravel_01), or a glob.",
-            ),
-        ],
+        asset: Asset,
         variation: VariationFilter = None,
         by: By = None,
         comment: Annotated[

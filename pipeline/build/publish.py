@@ -30,7 +30,7 @@ from pipeline.catalog import (
     Reviews,
     Version,
     compare_rows,
-    read_quarantine,
+    quarantined_masters,
     rows_by_current_id,
 )
 from pipeline.catalog.tables import csv_bytes, frame, parquet_bytes
@@ -61,8 +61,7 @@ def report_build(store: Store, version: Version | None, journal: Journal) -> str
     Without a version, the report shows only quarantined masters. A failure goes to the journal, which warns the user;
     the version stays published.
     """
-    quarantine = read_quarantine(store)
-    if version is None and not (quarantine and quarantine.masters):
+    if version is None and not quarantined_masters(store):
         return None
     try:
         written = write_report(store, version.number if version else None)

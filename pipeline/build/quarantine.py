@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.build.prepare import NOTHING_MADE, Made, Prepared, known_failures
-from pipeline.catalog import BuildFacts, master_row, read_quarantine, update_quarantine
+from pipeline.catalog import BuildFacts, master_row, quarantined_masters, update_quarantine
 from pipeline.provenance import MasterRow
 from pipeline.provenance.clock import now
 
@@ -39,8 +39,7 @@ def _rows(prepared: Prepared, suspects: set[tuple[str, int]], made: Made) -> lis
 
 def quarantine_report(prepared: Prepared) -> str | None:
     """Return the key of the report in which quarantined masters can be played; None if there is none."""
-    quarantine = read_quarantine(prepared.store)
-    if quarantine is None or not quarantine.masters:
+    if not quarantined_masters(prepared.store):
         return None
     key = f"reports/{prepared.latest.number if prepared.latest else 0:06d}/index.html"
     return key if prepared.store.backend.exists(key) else None

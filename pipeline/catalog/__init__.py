@@ -54,5 +54,6 @@ from pipeline.catalog.version import BuildFacts as BuildFacts
 from pipeline.catalog.version import Place as Place
 from pipeline.catalog.version import ReleaseRules as ReleaseRules
 from pipeline.catalog.version import Version as Version
+from pipeline.catalog.version import quarantined_masters as quarantined_masters
 from pipeline.catalog.version import read_quarantine as read_quarantine
 from pipeline.catalog.version import update_quarantine as update_quarantine

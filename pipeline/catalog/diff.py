@@ -6,13 +6,12 @@ compared by their rows and records.
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from pipeline.catalog.catalog import Catalog
-from pipeline.catalog.reviews import NO_REVIEWS, ReviewEvent, ReviewState, review_state
+from pipeline.catalog.reviews import NO_REVIEWS, Filter, ReviewEvent, ReviewState, review_state
 from pipeline.catalog.rows import name_of_files
 from pipeline.catalog.version import Place, Version, compared
 from pipeline.plan import (
@@ -307,15 +306,16 @@ class HistoryEntry:
         return {"version": self.version, "created": self.created, "run": self.run, **self.change.to_json()}
 
 
-def asset_history(catalog: Catalog, asset: str) -> list[HistoryEntry]:
-    """Every change of the assets that match ``asset`` (an id or a glob), oldest first.
+def asset_history(catalog: Catalog, asset: str, variation: int | None = None) -> list[HistoryEntry]:
+    """Every change of the masters that `Filter` selects, oldest first.
 
     Each version is compared with its parent. Versions that cannot be read are left out.
     """
+    chosen = Filter(asset, variation)
     versions: dict[int, Version] = {}
     entries: list[HistoryEntry] = []
     for complete in catalog.readable():
-        version, number = _only(complete, asset), complete.number
+        version, number = _only(complete, chosen), complete.number
         before = versions.get(version.parent or 0, replace(version, masters=(), missing=()))
         entries.extend(
             HistoryEntry(number, version.created, version.run, change)
@@ -331,9 +331,9 @@ def reviews_before(version: Version, events: tuple[ReviewEvent, ...]) -> ReviewS
     return review_state(event for event in events if event.moment <= published)
 
 
-def _only(version: Version, asset: str) -> Version:
+def _only(version: Version, chosen: Filter) -> Version:
     return replace(
         version,
-        masters=tuple(row for row in version.masters if fnmatch.fnmatchcase(row["asset"], asset)),
-        missing=tuple(row for row in version.missing if fnmatch.fnmatchcase(row["asset"], asset)),
+        masters=tuple(chosen.select(version.masters, NO_REVIEWS)),
+        missing=tuple(chosen.select_missing(version.missing)),
     )

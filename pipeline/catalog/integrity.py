@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -26,6 +27,7 @@ from pipeline.store import (
     check_schema,
     parse_object,
     shape_fault,
+    unreadable,
     verify,
 )
 
@@ -97,7 +99,7 @@ def _catalog_findings(catalog: Catalog, rows: _Rows) -> Iterator[Finding]:
             version = catalog.read(number)
         except UNREADABLE as error:
             if not files:
-                yield _unreadable(version_key(number), error)
+                yield unreadable(version_key(number), error)
         else:
             if files:
                 rows.add(version)
@@ -156,7 +158,7 @@ def _channels(catalog: Catalog) -> Iterator[Finding]:
         try:
             channel = catalog.channel(name)
         except CuesmithError as error:
-            yield _unreadable(channel_key(name), error)
+            yield unreadable(channel_key(name), error)
             continue
         moves = channel["history"] if channel else []
         files = ((move["version"], *item) for move in moves for item in move.get("files", {}).items())
@@ -181,7 +183,7 @@ def _recorded_files(catalog: Catalog, number: int, files: Any) -> Iterator[Findi
         except Missing:
             yield Finding("missing", key, NOT_THERE, _recording_channels(catalog, number))
         except MachineError as error:
-            yield _unreadable(key, error)
+            yield unreadable(key, error)
         else:
             if hashlib.sha256(data).hexdigest() != item["sha256"]:
                 yield Finding("damaged", key, _why_damaged(name, data))
@@ -209,40 +211,43 @@ def _quarantine(store: Store) -> Iterator[Finding]:
     try:
         read_quarantine(store)
     except CuesmithError as error:
-        yield _unreadable(QUARANTINE_KEY, error)
+        yield unreadable(QUARANTINE_KEY, error)
 
 
 def _lines(store: Store) -> Iterator[Finding]:
     """Check the files with one event on each line: reviews, and the journals of runs."""
     for entry in store.backend.list(REVIEWS):
-        yield from _lines_of(store, entry.key, event_faults)
+        yield from _lines_of(store, entry.key, split_events)
     for entry in store.backend.list(JOURNALS):
         if entry.key.endswith(".jsonl"):
-            yield from _lines_of(store, entry.key, _journal_faults)
+            yield from _lines_of(store, entry.key, _split_journal)
 
 
-def _lines_of(store: Store, key: str, faults: Any) -> Iterator[Finding]:
+def _lines_of(
+    store: Store, key: str, split: Callable[[bytes, str], Iterator[CheckedLine]]
+) -> Iterator[Finding]:
     try:
-        damaged = list(faults(store.backend.read(key), key))
+        faults = [fault for _, fault in split(store.backend.read(key), key) if fault is not None]
     except Missing:
         return
     except MachineError as error:
-        yield _unreadable(key, error)
+        yield unreadable(key, error)
         return
-    if damaged:
-        more = f" (and {len(damaged) - 1} more lines)" if damaged[1:] else ""
-        yield Finding("newer" if damaged[0][1] else "unreadable", key, f"{damaged[0][0]}{more}")
+    if faults:
+        more = f" (and {len(faults) - 1} more lines)" if faults[1:] else ""
+        yield replace(unreadable(key, faults[0]), what=f"{faults[0]}{more}")
 
 
-def event_faults(data: bytes, key: str) -> Iterator[tuple[str, bool]]:
-    """What is wrong with each damaged line of a review file, and whether a newer release wrote it."""
-    for line, fault in split_events(data, key):
-        if fault is not None and line:
-            yield str(fault), isinstance(fault, NewerFormatError)
+CheckedLine = tuple[bytes, FormatError | None]
+"""A line of a file, and what is wrong with it."""
 
 
-def split_events(data: bytes, key: str) -> Iterator[tuple[bytes, FormatError | None]]:
-    """Each line of a review file, with its fault; a last line without a line feed counts as damaged."""
+class TornLine(FormatError):
+    """A line that is whole but for its line feed."""
+
+
+def split_events(data: bytes, key: str) -> Iterator[CheckedLine]:
+    """Each line of a review file; a last line without a line feed counts as damaged."""
     *whole, rest = data.split(b"\n")
     for number, line in enumerate([*whole, rest], 1):
         if not line.strip():
@@ -250,27 +255,19 @@ def split_events(data: bytes, key: str) -> Iterator[tuple[bytes, FormatError | N
         place = f"{key}:{number}"
         try:
             read_event(line, place)
+            if number > len(whole):
+                raise TornLine(f"{place}: the line has no line feed at its end, so it is not read")
         except FormatError as error:
             yield line, error
         else:
-            torn = number > len(whole)
-            yield (
-                line,
-                FormatError(f"{place}: the line has no line feed at its end, so it is not read")
-                if torn
-                else None,
-            )
+            yield line, None
 
 
-def _journal_faults(data: bytes, key: str) -> Iterator[tuple[str, bool]]:
+def _split_journal(data: bytes, key: str) -> Iterator[CheckedLine]:
     # A killed run may leave an incomplete last line.
     for number, line in enumerate(data.split(b"\n")[:-1], 1):
         try:
             if line:
                 parse_object(line)
         except ValueError as error:
-            yield f"{key}:{number}: not an event: {error}", False
-
-
-def _unreadable(key: str, error: Exception) -> Finding:
-    return Finding("newer" if isinstance(error, NewerFormatError) else "unreadable", key, str(error))
+            yield line, FormatError(f"{key}:{number}: not an event: {error}")

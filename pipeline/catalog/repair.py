@@ -9,16 +9,14 @@ import hashlib
 import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import Any, cast
 
 from pipeline.catalog.catalog import Catalog, version_key
 from pipeline.catalog.channels import CATALOG_FILE, LATEST, ChannelMove, channel_key
-from pipeline.catalog.integrity import JOURNALS, check_store, recover_channel, split_events
+from pipeline.catalog.integrity import JOURNALS, TornLine, check_store, recover_channel, split_events
 from pipeline.catalog.reviews import KEY as REVIEWS
-from pipeline.catalog.reviews import read_event
 from pipeline.catalog.tables import csv_bytes, frame, parquet_bytes
 from pipeline.catalog.version import QUARANTINE_KEY
-from pipeline.errors import CuesmithError, FormatError, MachineError
+from pipeline.errors import CuesmithError, MachineError
 from pipeline.provenance.clock import now
 from pipeline.store import (
     Fence,
@@ -29,6 +27,7 @@ from pipeline.store import (
     Progress,
     Repair,
     Store,
+    attempt,
     quarantine,
     quarantine_key,
     set_aside,
@@ -75,8 +74,8 @@ class _Repairs:
             ("rest", self._rest),
         ):
             for finding in by_kind.get(kind, []):
-                yield self._try(repair, finding)
-        yield from (self._try(self._copy, finding) for finding in copies)
+                yield attempt(repair, finding)
+        yield from (attempt(self._copy, finding) for finding in copies)
         for number in sorted(self._record_again):
             self._record(number)
         yield from self._pointers()
@@ -101,16 +100,6 @@ class _Repairs:
             "backup, or remove old versions: cuesmith gc --keep N"
         )
         return Repair(finding, (), advice, done=False)
-
-    def _try(self, repair: Any, finding: Finding) -> Repair:
-        if finding.kind == "newer":
-            return Repair(
-                finding, (), "update cuesmith; files of a newer release are not changed", done=False
-            )
-        try:
-            return cast("Repair", repair(finding))
-        except CuesmithError as error:
-            return Repair(finding, (), str(error), done=False)
 
     def _channel(self, finding: Finding) -> Repair:
         name = finding.key.removeprefix("channels/").removesuffix(".json")
@@ -224,7 +213,11 @@ class _Repairs:
         """Remove damaged lines; lines of a newer release stay."""
         with self._backend.lock(f"append/{REVIEWS}", _APPEND_SECONDS):
             data = self._backend.read(finding.key)
-            lines = [line for line, fault in split_events(data, finding.key) if _is_event(line, fault)]
+            lines = [
+                line
+                for line, fault in split_events(data, finding.key)
+                if fault is None or isinstance(fault, NewerFormatError | TornLine)
+            ]
             moved = self._saved(finding.key)
             if lines:
                 self._backend.write(finding.key, b"".join(line + b"\n" for line in lines))
@@ -260,13 +253,3 @@ def _kind(finding: Finding) -> str:
         parts = finding.key.split("/")
         return "catalog" if len(parts) == 3 and parts[1].isdigit() else "rest"
     return {"channels": "channels", REVIEWS: "reviews", JOURNALS: "rest"}.get(folder, "store")
-
-
-def _is_event(line: bytes, fault: FormatError | None) -> bool:
-    if fault is None or isinstance(fault, NewerFormatError):
-        return True
-    try:
-        read_event(line, REVIEWS)
-    except FormatError:
-        return False
-    return True

@@ -22,7 +22,7 @@ KEY = "reviews.jsonl"
 SCHEMA = "cuesmith.review/1"
 ReviewAction = Literal["approve", "reject", "comment", "reroll", "lock", "unlock", "clear"]
 ACTIONS: tuple[ReviewAction, ...] = get_args(ReviewAction)
-IN_THE_FUTURE = "which is in the future; correct the clock of the machine that recorded it, and decide again"
+_IN_THE_FUTURE = "which is in the future; correct the clock of the machine that recorded it, and decide again"
 _IMPORT_SECONDS = 60.0
 _CLOCKS_DIFFER = timedelta(minutes=5)
 
@@ -95,33 +95,20 @@ class Reviews:
     def __init__(self, store: Store) -> None:
         self._backend = store.backend
 
-    def add(self, event: ReviewEvent) -> None:
-        """Append one event durably; safe with several reviewers at once.
-
-        Raises `UsageError` for an event in the future.
-        """
-        self._append([event])
-
-    def add_new(self, events: Iterable[ReviewEvent]) -> list[ReviewEvent]:
-        """Append the events that the file does not have yet, all or none, in order; returns them."""
-        return self.add_after(lambda known: new_events(events, known))
-
     def add_after(self, choose: Callable[[tuple[ReviewEvent, ...]], list[ReviewEvent]]) -> list[ReviewEvent]:
-        """Append, all or none, the events that ``choose`` makes from those of the file; returns them.
+        """Append durably, all or none, the events that ``choose`` makes from those of the file; returns them.
 
-        Between its reading and the writing, no other call of this method adds any.
+        Safe with several reviewers at once: between its reading and the writing, no other call adds any. Raises
+        `UsageError` for an event in the future.
         """
         with self._backend.lock("reviews", _IMPORT_SECONDS):
             added = choose(self.events())
-            self._append(added)
+            for event in added:
+                if event.is_in_the_future:
+                    raise UsageError(f"a review of {event} is dated {event.at}, {_IN_THE_FUTURE}")
+            if added:
+                self._backend.append(KEY, *map(_line_of, added))
         return added
-
-    def _append(self, events: list[ReviewEvent]) -> None:
-        for event in events:
-            if event.is_in_the_future:
-                raise UsageError(f"a review of {event} is dated {event.at}, {IN_THE_FUTURE}")
-        if events:
-            self._backend.append(KEY, *map(_line_of, events))
 
     def events(self) -> tuple[ReviewEvent, ...]:
         """Every event in the order of the file."""
@@ -261,20 +248,16 @@ def read_event(line: bytes, place: str) -> ReviewEvent:
     return event
 
 
-MISSED = frozenset({"true-peak ceiling", "gain limit"})
-"""Deviations to report. Variations that share a gain differ in loudness on purpose."""
-
-
-def is_off_target(row: MasterRow) -> bool:
-    """Whether the row says that the master missed its loudness target."""
-    return row.get("deviation") in MISSED
-
-
 REMEDIES = {
     "true-peak ceiling": "peaks are too high; set a higher limit, such as limit: 12 dB, or a lower loudness",
     "gain limit": "the take is too quiet; change its prompt or seed, or set a lower loudness",
 }
-"""What to do about each deviation of `MISSED`."""
+"""Deviations to report, and what to do about each. Variations that share a gain differ in loudness on purpose."""
+
+
+def is_off_target(row: MasterRow) -> bool:
+    """Whether the row says that the master missed its loudness target."""
+    return row.get("deviation") in REMEDIES
 
 
 def missed_in(rows: Iterable[MasterRow]) -> Counter[str]:

@@ -42,7 +42,6 @@ CATALOG_SCHEMA = "cuesmith.catalog/2"
 _FORBIDDEN = re.compile(r"[\\:\x00-\x1f]")
 Place = tuple[str, int]
 """Asset id and variation."""
-_NOT_COMPARED = ("source",)
 
 
 class BuildFacts(NamedTuple):
@@ -266,7 +265,7 @@ def _same(one: MasterRow, other: MasterRow) -> bool:
 
 def compared(row: MasterRow) -> dict[str, Any]:
     """The fields of a row that are compared between versions: all but its place in the manifest."""
-    return {key: value for key, value in row.items() if key not in _NOT_COMPARED}
+    return {key: value for key, value in row.items() if key != "source"}
 
 
 def _gap(row: MissingRow) -> tuple[str, int, str, str]:
@@ -329,20 +328,6 @@ QUARANTINE_SCHEMA = "cuesmith.quarantine/1"
 QUARANTINE_KEY = "catalog/quarantine.json"
 
 
-@dataclass(frozen=True)
-class Quarantine:
-    """Masters that failed a quality gate and are not published."""
-
-    build: BuildFacts
-    """The build that changed it last."""
-    masters: tuple[MasterRow, ...] = field(repr=False)
-    """Sorted by asset and variation; ``status`` is ``quarantined`` and ``reason`` names the gates that failed."""
-
-    def as_version(self) -> Version:
-        """A version 0 without masters, for a project without a published version."""
-        return Version(0, None, *self.build, (), ())
-
-
 class _QuarantineJson(TypedDict):
     project: str
     created: str
@@ -351,8 +336,10 @@ class _QuarantineJson(TypedDict):
     masters: list[MasterRow]
 
 
-def read_quarantine(store: Store) -> Quarantine | None:
-    """The quarantine; None before the first build with a master that failed a gate.
+def read_quarantine(store: Store) -> Version | None:
+    """The quarantine as version 0 of the build that changed it last; None before a master failed a gate.
+
+    The ``status`` of its masters is ``quarantined``, and ``reason`` names the gates that failed.
 
     Raises `FormatError` and `VerificationError` if the file is damaged.
     """
@@ -366,10 +353,11 @@ def read_quarantine(store: Store) -> Quarantine | None:
         raise VerificationError(
             f"{QUARANTINE_KEY} is damaged: {fault}; run `cuesmith verify --repair`, then build again"
         )
-    return Quarantine(_build_facts(value), tuple(value["masters"]))
+    return Version(0, None, *_build_facts(value), tuple(value["masters"]), ())
 
 
-def _masters(store: Store) -> tuple[MasterRow, ...]:
+def quarantined_masters(store: Store) -> tuple[MasterRow, ...]:
+    """The rows of the quarantine; none before the first build with a master that failed a gate."""
     quarantine = read_quarantine(store)
     return quarantine.masters if quarantine else ()
 
@@ -387,11 +375,11 @@ def update_quarantine(
         carried = [row for row in before if carry(row["asset"])]
         return tuple(sorted([*fresh, *carried], key=place_of))
 
-    before = _masters(store)
+    before = quarantined_masters(store)
     if merged(before) == before:
         return False
     with Channels(store).lock() as fence:
-        masters = list(merged(_masters(store)))
+        masters = list(merged(quarantined_masters(store)))
         record = {"schema": QUARANTINE_SCHEMA, **build._asdict(), "masters": masters}
         fence()
         store.backend.write(QUARANTINE_KEY, dump_record(record))

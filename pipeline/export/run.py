@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.catalog import Catalog, Version
-from pipeline.errors import StoreError, UsageError
+from pipeline.errors import MachineError, StoreError, UsageError
 from pipeline.export.folder import Changes, Item, read_ledger, update_folder
 from pipeline.export.pack import PACK_FILE, ChosenFile, Pack, StoredFile, build_pack, delivered_files
 from pipeline.export.targets import TARGETS, Target
 from pipeline.manifest.spec import ExportProfile
 from pipeline.store import Store
+from pipeline.store.disk import is_read_only
 
 _WAIT_SECONDS = 600.0
 _LARGEST_SHOWN = 3
@@ -72,7 +74,7 @@ def export_version(
     store = catalog.store
     objects = store.backend.local_path("store")
     root = _checked(folder, objects and objects.parent)
-    with store.shared(_WAIT_SECONDS), store.backend.lock("exports", _WAIT_SECONDS):
+    with _locked(store):
         ledger = read_ledger(root, target.name)
         if encoding is None:
             chosen, profile = delivered_files(store, version, target.formats), None
@@ -98,6 +100,19 @@ def export_version(
         }
         changes = update_folder(store, root, files, replace(ledger, names=pack.names))
     return ExportResult(root, pack, changes)
+
+
+@contextmanager
+def _locked(store: Store) -> Iterator[None]:
+    """Keep `gc` and other exports away; a store that this account cannot write has no locks, and is read without."""
+    with ExitStack() as locks:
+        try:
+            locks.enter_context(store.shared(_WAIT_SECONDS))
+            locks.enter_context(store.backend.lock("exports", _WAIT_SECONDS))
+        except MachineError as error:
+            if not is_read_only(error):
+                raise
+        yield
 
 
 def _checked(folder: Path, outputs: Path | None) -> Path:

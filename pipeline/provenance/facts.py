@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import subprocess
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 
 from pipeline import __version__
@@ -16,12 +16,7 @@ _AUDIO_PACKAGES = ("numpy", "scipy", "soundfile", "soxr", "pyloudnorm")
 def software_versions(also: Mapping[str, str] | None = None) -> dict[str, str]:
     """Versions of all software that can change a sample: Cuesmith, the numeric packages, and ``also``."""
     versions = {"cuesmith": __version__, "python": platform.python_version(), "machine": platform.machine()}
-    for package in _AUDIO_PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return versions | dict(also or {})
+    return versions | {package: version(package) for package in _AUDIO_PACKAGES} | dict(also or {})
 
 
 def git_commit(folder: Path) -> str | None:
@@ -30,14 +25,15 @@ def git_commit(folder: Path) -> str | None:
     None outside a repository or where git is not installed.
     """
     try:
-        commit = _git(folder, "rev-parse", "HEAD")
-        changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
+        commit = ask_git(folder, "rev-parse", "HEAD")
+        changed = ask_git(folder, "status", "--porcelain", "--untracked-files=no")
     except (OSError, subprocess.SubprocessError):
         return None
     return f"{commit}+changes" if changed else commit
 
 
-def _git(folder: Path, *arguments: str) -> str:
+def ask_git(folder: Path, *arguments: str) -> str:
+    """What git prints in ``folder``, without space around it. Raises `OSError` or `subprocess.SubprocessError`."""
     # Without its lock file: git would leave it in the user's repository if it were killed together with a build.
     command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
     done = subprocess.run(

@@ -5,7 +5,6 @@ details of open masters; ``reports/cache/`` has pictures and loops by the hash o
 data is in scripts because a page opened from disk may read nothing else.
 """
 
-from pipeline.report.entries import ReviewStateJson as ReviewStateJson
 from pipeline.report.entries import review_state_json as review_state_json
 from pipeline.report.write import Report as Report
 from pipeline.report.write import write_report as write_report

@@ -9,6 +9,7 @@ from typing import Any
 from pipeline.manifest.spec import AssetSpec
 from pipeline.provenance import MasterRecord, MasterRow
 from pipeline.provenance.clock import now
+from pipeline.report.entries import sound_entry
 from pipeline.report.media import CACHE, Sound, prepare_media, rendition
 from pipeline.report.page import AUDITION, render
 from pipeline.store import Store
@@ -69,22 +70,13 @@ def write_audition(store: Store, page: AuditionPage) -> str:
 
 def _entry(take: AuditionedTake) -> dict[str, Any]:
     row = take.row
-    return {
+    return sound_entry(row, lambda item: _ROOT + item.key) | {
         "asset": row["asset"],
         "variation": row["variation"],
-        "prompt": row["prompt"],
         "tags": row["tags"],
         "model": 0,
-        "seconds": row["seconds"],
-        "rate": row["sample_rate_hz"],
-        "loop": row["loop"],
-        "lufs": row["loudness_lufs"],
         "method": row["loudness_method"],
         "target": row["target_lufs"],
-        "pcm": row["pcm_sha256"],
-        "sound": _ROOT + rendition(row)[1].key,
-        "whole": True,
-        "take": row["take"],
         "label": take.label,
         "line": take.line,
         "license": row["license"],

@@ -38,8 +38,8 @@ class History:
     """What differs from ``against``, by asset id and variation."""
     earlier: tuple[Version, ...]
     """Versions whose masters the page offers for comparison, newest first."""
-    sizes: tuple[tuple[int, int, float], ...]
-    """Version, number of masters and seconds of audio of each of these and of the reported one, oldest first."""
+    sizes: tuple[tuple[int, int], ...]
+    """Version and number of masters of each of these and of the reported one, oldest first."""
 
     def with_current(self, version: Version) -> History:
         """The history for a master outside ``version``: the masters of ``version`` are offered for comparison first."""
@@ -65,19 +65,19 @@ def read_history(
     if compared is None and number is not None and (against is not None or readable):
         compared = catalog.read(number)
         earlier.append(compared)
-    sizes = [
-        (other.number, len(other.masters), round(sum(row["seconds"] for row in other.masters), 3))
-        for other in (version, *earlier)
-    ]
+    sizes = [(other.number, len(other.masters)) for other in (version, *earlier)]
     changes = diff(catalog.store, compared, version, reviews_before(version, events)) if compared else []
     by_place = {change.place: change for change in changes if change.before or change.after}
     return History(compared, by_place, tuple(earlier), tuple(sorted(sizes)))
 
 
-def _earlier_masters(row: MasterRow, versions: Sequence[Version]) -> list[tuple[Version, MasterRow]]:
-    """Earlier masters of the same variation with other samples, newest first, each once."""
+def _alternatives(row: MasterRow, versions: Sequence[Version]) -> list[tuple[Version | None, MasterRow]]:
+    """Masters to compare with: the candidate that waits for a decision, with None as its version, then earlier ones.
+
+    These have other samples; newest first, each once.
+    """
     seen = {row["pcm_sha256"]}
-    masters = []
+    masters: list[tuple[Version | None, MasterRow]] = [(None, row["waiting"])] if "waiting" in row else []
     for version in versions:
         before = version.by_variation.get(place_of(row))
         if before is not None and before["pcm_sha256"] not in seen:
@@ -137,6 +137,23 @@ def _subject(row: MasterRow, event: ReviewEvent) -> str:
 Locate = Callable[[ObjectRef], str]
 """The address of an object, relative to the page."""
 
+
+def sound_entry(row: MasterRow, locate: Locate) -> dict[str, Any]:
+    """What the page needs to play a master; ``sound`` is its address for the browser."""
+    return {
+        "take": row["take"],
+        "master": row["master"],
+        "pcm": row["pcm_sha256"],
+        "sound": locate(rendition(row)[1]),
+        "seconds": row["seconds"],
+        "rate": row["sample_rate_hz"],
+        "loop": row["loop"],
+        "lufs": row["loudness_lufs"],
+        "prompt": row["prompt"],
+        "whole": True,
+    }
+
+
 _MODEL = ("engine", "model", "revision", "license", "commercial", "placeholder", "neural")
 
 
@@ -151,40 +168,37 @@ class ListEntries:
     models: list[dict[str, Any]] = field(default_factory=list)
 
     def entry(self, row: MasterRow, record: MasterRecord | None) -> dict[str, Any]:
-        """One master; ``sound`` is its address for the browser."""
-        path, item = rendition(row)
+        """One master."""
         change = self.history.changes.get(place_of(row))
-        return {
+        return sound_entry(row, self.locate) | {
             "asset": row["asset"],
             "variation": row["variation"],
             "kind": row["kind"],
             "tags": row["tags"],
-            "prompt": row["prompt"],
             "model": self._model_index(row),
-            "seconds": row["seconds"],
-            "rate": row["sample_rate_hz"],
             "channels": row["channels"],
-            "loop": row["loop"],
             "bpm": row["bpm"],
-            "lufs": row["loudness_lufs"],
             "method": row["loudness_method"],
             "target": row["target_lufs"],
             "peak": row["true_peak_dbtp"],
             "ceiling": record["mastering"].get("true_peak_dbtp") if record else None,
             "quality": row["quality"],
             "failures": [failure["name"] for failure in record["quality"]["failures"]] if record else [],
-            "take": row["take"],
-            "master": row["master"],
-            "pcm": row["pcm_sha256"],
-            "path": path,
-            "sound": self.locate(item),
+            "path": rendition(row)[0],
             "status": row["status"],
             "reason": row.get("reason"),
             "missed": is_off_target(row),
             "unmarked": row.get("watermark_lost", []),
             "fresh": "new" if change and not change.before else None,
             "changes": list(change.words) if change and change.before and change.audible else [],
-            "others": list(self._alternatives(row)),
+            "others": [
+                sound_entry(other, self.locate)
+                | {
+                    "version": version and version.number,
+                    "approved": version is not None and other["master"] in self.approved,
+                }
+                for version, other in _alternatives(row, self.history.earlier)
+            ],
             "waiting": row["waiting"]["reasons"] if "waiting" in row else None,
         }
 
@@ -193,28 +207,6 @@ class ListEntries:
         if model not in self.models:
             self.models.append(model)
         return self.models.index(model)
-
-    def _alternatives(self, row: MasterRow) -> Iterable[dict[str, Any]]:
-        """Sounds to compare with a master: the candidate that waits for a decision, then earlier versions."""
-        if "waiting" in row:
-            yield self._alternative(row["waiting"]) | {"version": None, "approved": False}
-        for version, before in _earlier_masters(row, self.history.earlier):
-            approved = before["master"] in self.approved
-            yield self._alternative(before) | {"version": version.number, "approved": approved}
-
-    def _alternative(self, row: MasterRow) -> dict[str, Any]:
-        return {
-            "take": row["take"],
-            "master": row["master"],
-            "pcm": row["pcm_sha256"],
-            "sound": self.locate(rendition(row)[1]),
-            "seconds": row["seconds"],
-            "rate": row["sample_rate_hz"],
-            "loop": row["loop"],
-            "lufs": row["loudness_lufs"],
-            "prompt": row["prompt"],
-            "whole": True,
-        }
 
 
 def quarantine_fields(record: MasterRecord | None, siblings: Iterable[MasterRecord]) -> dict[str, Any]:
@@ -232,15 +224,10 @@ def playable_sounds(rows: Sequence[MasterRow], history: History) -> list[Sound]:
     """Every sound that the page of ``rows`` plays: the masters, and those to compare with."""
     sounds = []
     for row in rows:
-        compared = [before for _, before in _earlier_masters(row, history.earlier)]
-        if "waiting" in row:
-            compared.append(row["waiting"])
-        gapless = bool(row["loop"]) or bool(compared)
-        sounds.append(Sound(row["pcm_sha256"], rendition(row)[1], name_of(row), gapless))
-        sounds += [
-            Sound(other["pcm_sha256"], rendition(other)[1], name_of(other), gapless=True)
-            for other in compared
-        ]
+        others = [other for _, other in _alternatives(row, history.earlier)]
+        for played in (row, *others):
+            gapless = bool(row["loop"] or others)
+            sounds.append(Sound(played["pcm_sha256"], rendition(played)[1], name_of(played), gapless))
     return sounds
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,7 +27,6 @@ class Bar(NamedTuple):
     label: str
     text: str
     share: float
-    value: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +77,12 @@ def device_bars(build: Mapping[str, Any]) -> list[Bar]:
 
 def compute_bars(records: Iterable[MasterRecord], run: str) -> list[Bar]:
     """Device time of each model for the takes of this run, longest first."""
-    spent: dict[str, float] = {}
-    seen: set[str] = set()
-    for record in records:
-        take = record["take"]
-        if take["made"]["run"] != run or take["digest"] in seen:
-            continue
-        seen.add(take["digest"])
-        device = take["made"]["device"].partition(":")[0].upper()
-        name = f"{take['model']['id']} · {device}"
-        spent[name] = spent.get(name, 0.0) + take["made"]["seconds"]
+    takes = {record["take"]["digest"]: record["take"] for record in records}
+    spent: dict[str, float] = defaultdict(float)
+    for take in takes.values():
+        if take["made"]["run"] == run:
+            device = take["made"]["device"].partition(":")[0].upper()
+            spent[f"{take['model']['id']} · {device}"] += take["made"]["seconds"]
     longest_first = sorted(spent.items(), key=lambda item: -item[1])
     return _bars([(name, seconds, duration(seconds)) for name, seconds in longest_first])
 
@@ -120,28 +116,20 @@ def failures_by_asset(
     return by_asset
 
 
-def size_curve(sizes: Sequence[tuple[int, int, float]]) -> Curve | None:
+def size_curve(sizes: Sequence[tuple[int, int]]) -> Curve | None:
     """Number of masters in each version; None for fewer than two versions."""
     if len(sizes) < 2:
         return None
-    highest = max(masters for _, masters, _ in sizes) or 1
+    highest = max(masters for _, masters in sizes) or 1
     step = _HISTORY_WIDTH / (len(sizes) - 1)
     points = [
         (round(i * step, 1), round(_HISTORY_HEIGHT * (1 - 0.92 * masters / highest), 1))
-        for i, (_, masters, _) in enumerate(sizes)
+        for i, (_, masters) in enumerate(sizes)
     ]
     line = "M" + " L".join(f"{x} {y}" for x, y in points)
     area = f"{line} L{_HISTORY_WIDTH} {_HISTORY_HEIGHT} L0 {_HISTORY_HEIGHT} Z"
-    (first, had, _), (last, has, _) = sizes[0], sizes[-1]
-    return Curve(
-        _HISTORY_WIDTH,
-        _HISTORY_HEIGHT,
-        line,
-        area,
-        points[-1],
-        f"v{first}: {had}",
-        f"v{last}: {has}",
-    )
+    first, last = (f"v{version}: {masters}" for version, masters in (sizes[0], sizes[-1]))
+    return Curve(_HISTORY_WIDTH, _HISTORY_HEIGHT, line, area, points[-1], first, last)
 
 
 def duration(seconds: float) -> str:
@@ -160,47 +148,10 @@ def duration(seconds: float) -> str:
 
 def _bars(values: Sequence[tuple[str, float, str]]) -> list[Bar]:
     longest = max((value for _, value, _ in values), default=0.0) or 1.0
-    return [Bar(label, text, round(value / longest, 4), value) for label, value, text in values]
+    return [Bar(label, text, round(value / longest, 4)) for label, value, text in values]
 
 
-# Each imports only from those before it.
-_MODULES = (
-    "dom.js",
-    "data.js",
-    "query.js",
-    "histograms.js",
-    "sidecars.js",
-    "engine.js",
-    "pictures.js",
-    "server.js",
-    "queue.js",
-    "decisions.js",
-    "selection.js",
-    "filters.js",
-    "list.js",
-    "address.js",
-    "playlists.js",
-    "summary.js",
-    "player.js",
-    "samples.js",
-    "zoom.js",
-    "moments.js",
-    "spectrum.js",
-    "seam.js",
-    "meters.js",
-    "variations.js",
-    "files.js",
-    "transport.js",
-    "ask.js",
-    "undo.js",
-    "deciding.js",
-    "batch.js",
-    "published.js",
-    "detail.js",
-    "keys.js",
-    "main.js",
-)
-_IMPORT = re.compile(r"^import [^;]*;\n", re.MULTILINE)
+_IMPORT = re.compile(r'^import [^;]*"\./([^"]+)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export ((?:const|function|async function|class) (\w+))", re.MULTILINE)
 
 
@@ -209,21 +160,18 @@ class PageParts:
     """The files of one kind of page."""
 
     template: str
-    modules: tuple[str, ...]
+    script: str
+    """The module that starts the page; it imports the others."""
     styles: tuple[str, ...]
 
 
-REPORT = PageParts("report.html.j2", _MODULES, ("style.css", "finding.css", "sound.css"))
-AUDITION = PageParts(
-    "audition.html.j2",
-    ("dom.js", "data.js", "sidecars.js", "engine.js", "pictures.js", "audition.js"),
-    ("style.css", "audition.css"),
-)
+REPORT = PageParts("report.html.j2", "main.js", ("style.css", "finding.css", "sound.css"))
+AUDITION = PageParts("audition.html.j2", "audition.js", ("style.css", "audition.css"))
 
 
 def render(facts: Mapping[str, Any], data: Mapping[str, Any], parts: PageParts = REPORT) -> str:
     """The page as HTML; ``facts`` are for the template, ``data`` is for the scripts."""
-    code, style = script_text(parts), "".join(map(_text, parts.styles))
+    code, style = script_text(parts.script), "".join(map(_text, parts.styles))
     return _template(parts.template).render(
         **facts, data=data, policy=policy(code, style), style=Markup(style), code=Markup(code)
     )
@@ -250,15 +198,28 @@ def policy(code: str, style: str) -> str:
 
 
 @lru_cache(maxsize=2)
-def script_text(parts: PageParts = REPORT) -> str:
-    """The page's modules as one script: each in its own scope that returns the exports of the module."""
-    return "\n".join(_scoped(_text(name)) for name in parts.modules)
+def script_text(start: str) -> str:
+    """The module ``start`` and all that it imports, as one script.
+
+    Each module is in a scope of its own that returns its exports, after the modules that it imports.
+    """
+    scopes: dict[str, str] = {}
+
+    def add(name: str) -> None:
+        module = _text(name)
+        for imported in _IMPORT.findall(module):
+            if imported not in scopes:
+                add(imported)
+        scopes[name] = _scoped(module)
+
+    add(start)
+    return "\n".join(scopes.values())
 
 
 def _scoped(module: str) -> str:
     """A module without its imports and exports.
 
-    >>> print(_scoped("import { b } from './b.js';\\nexport const a = b;\\n"))
+    >>> print(_scoped('import { b } from "./b.js";\\nexport const a = b;\\n'))
     const { a } = (() => {
     const a = b;
     return { a };

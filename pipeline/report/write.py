@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 from pipeline.catalog import LATEST, Catalog, Reviews, Version, read_quarantine, review_state
 from pipeline.errors import UsageError
 from pipeline.formats import FORMATS
-from pipeline.provenance import MASTER_SCHEMA, MasterRecord, MasterRow
+from pipeline.provenance import MasterRecord, MasterRow, master_records
 from pipeline.report.entries import (
     History,
     ListEntries,
@@ -95,9 +95,7 @@ def write_report(
         )
     history = read_history(catalog, version, against, Reviews(store).events())
     rows = (*version.masters, *quarantined)
-    records: Any = dict(
-        store.get_records("masters", {row["master"] for row in rows}, MASTER_SCHEMA, MasterRecord)
-    )
+    records = master_records(store, {row["master"] for row in rows})
     sounds = playable_sounds(version.masters, history)
     sounds += playable_sounds(quarantined, history.with_current(version))
     thumbs, without_pictures = prepare_media(store, sounds)
@@ -114,9 +112,8 @@ def write_report(
     gapless = frozenset(sound.pcm for sound in sounds if sound.gapless)
     if folder is None:
         latest = catalog.channel(LATEST)
-        store.backend.write(
-            "reports/latest.js", script("latest", "version", latest["version"] if latest else 0)
-        )
+        newest = script("latest", "version", latest["version"] if latest else 0)
+        _update(store, "reports/latest.js", newest)
     page = _page(store, _Content(version, quarantined, history, records, thumbs, gapless), destination)
     return Report(
         version=version.number,
@@ -137,7 +134,7 @@ def _reported(catalog: Catalog, number: int | None) -> tuple[Version, tuple[Mast
     quarantine = read_quarantine(catalog.store)
     quarantined = quarantine.masters if quarantine else ()
     if version is None and quarantine is not None and quarantined:
-        return quarantine.as_version(), quarantined
+        return replace(quarantine, masters=()), quarantined
     if version is None:
         raise UsageError(f"no catalog in {catalog.store.root}; make one: cuesmith build")
     is_latest = number is None or any(
@@ -179,7 +176,7 @@ class _Destination:
         """Write a file of the report itself; returns its key."""
         key = f"{self._home}/{name}"
         if self._folder is None:
-            self._store.backend.write(key, data)
+            _update(self._store, key, data)
         else:
             _write(self._folder / name, data)
         return key
@@ -189,6 +186,12 @@ class _Destination:
         if self._folder is not None:
             return self._folder / name
         return self._store.backend.local_path(f"{self._home}/{name}")
+
+
+def _update(store: Store, key: str, data: bytes) -> None:
+    """Write a file of the store, unless it has these bytes already: then the store may be read-only."""
+    if not store.backend.exists(key) or store.backend.read(key) != data:
+        store.backend.write(key, data)
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -24,39 +24,30 @@ from __future__ import annotations
 import getpass
 import re
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from pipeline.catalog import ACTIONS, Filter, ReviewAction, ReviewEvent, Version, review_state
 from pipeline.catalog.rows import with_waiting_rows
 from pipeline.errors import UsageError
 from pipeline.provenance import MasterRow
+from pipeline.provenance.facts import ask_git
 from pipeline.store import check_schema, parse_object
 from pipeline.texts import comment_fault, name_fault
 
 
 def reviewer_name() -> str:
     """Git's ``user.name``, else the user name on this machine."""
-    try:
-        git = subprocess.run(
-            ["git", "config", "user.name"],
-            check=True,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=20,
-        )
-        name = git.stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        name = ""
-    if name:
-        return name
-    try:
+    with suppress(OSError, subprocess.SubprocessError):
+        if name := ask_git(Path(), "config", "user.name"):
+            return name
+    with suppress(OSError, KeyError, ImportError):
         return getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        return "unknown"
+    return "unknown"
 
 
 @dataclass(frozen=True)
@@ -131,20 +122,17 @@ def read_decisions(data: bytes, place: str, version: Callable[[int], Version]) -
     Raises `UsageError` that lists every error with its place, such as ``decisions[3].take``, and `FormatError`
     for another schema.
     """
-    value = _parse(data, place)
-    check_schema(value, DECISIONS_SCHEMA, place)
-    _refuse(place, list(_header_problems(value)))
-    reviewer = value["reviewer"].strip()
-    rows = _masters_of(version(value["version"]))
+    number, reviewer, items = _read(data, place, DECISIONS_SCHEMA)
+    rows = _masters_of(version(number))
     problems: list[str] = []
     events = []
-    for number, item in enumerate(value["decisions"]):
-        faults = list(_problems(item, rows, value["version"]))
-        problems.extend(f"decisions[{number}]{fault}" for fault in faults)
+    for index, item in enumerate(items):
+        faults = list(_problems(item, rows, number))
+        problems.extend(f"decisions[{index}]{fault}" for fault in faults)
         if not faults:
             events.append(ReviewEvent(by=reviewer, **item))
     _refuse(place, problems)
-    return Decisions(value["version"], reviewer, tuple(events))
+    return Decisions(number, reviewer, tuple(events))
 
 
 UNDO_SCHEMA = "cuesmith.undo/1"
@@ -157,7 +145,7 @@ class UndoRequest:
     version: int
     """The version that the page shows."""
     reviewer: str
-    decisions: tuple[str, ...]
+    decisions: Sequence[str]
     """Ids of events."""
 
 
@@ -166,22 +154,23 @@ def read_undo(data: bytes, place: str) -> UndoRequest:
 
     Raises `UsageError` that lists every error, and `FormatError` for another schema.
     """
-    value = _parse(data, place)
-    check_schema(value, UNDO_SCHEMA, place)
-    problems = list(_header_problems(value))
-    if not problems and not all(_is_digest(item) for item in value["decisions"]):
-        problems.append("decisions: not a list of ids with 64 hex digits")
-    _refuse(place, problems)
-    return UndoRequest(value["version"], value["reviewer"].strip(), tuple(value["decisions"]))
+    request = UndoRequest(*_read(data, place, UNDO_SCHEMA))
+    if not all(map(_is_digest, request.decisions)):
+        _refuse(place, ["decisions: not a list of ids with 64 hex digits"])
+    return request
 
 
-def _parse(data: bytes, place: str) -> dict[str, Any]:
+def _read(data: bytes, place: str, schema: str) -> tuple[int, str, list[Any]]:
+    """Version, reviewer and decisions of a file with the format ``schema``."""
     try:
-        return parse_object(data)
+        value = parse_object(data)
     except ValueError as error:
         raise UsageError(
             f"{place}: not a decisions file: {error}; export it from the report again"
         ) from error
+    check_schema(value, schema, place)
+    _refuse(place, list(_header_problems(value)))
+    return value["version"], value["reviewer"].strip(), value["decisions"]
 
 
 def _refuse(place: str, problems: list[str]) -> None:

@@ -14,6 +14,7 @@ import secrets
 import socket
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import uvicorn
@@ -167,7 +168,7 @@ class _Reviewing:
 
     def _version(self, number: int) -> Version:
         if number == 0 and (quarantine := read_quarantine(self.store)) is not None:
-            return quarantine.as_version()
+            return replace(quarantine, masters=())
         if number not in self._versions:
             self._versions[number] = self._catalog.read(number)
         return self._versions[number]

@@ -16,10 +16,12 @@ from pipeline.store.local import LocalBackend as LocalBackend
 from pipeline.store.maintenance import Finding as Finding
 from pipeline.store.maintenance import Progress as Progress
 from pipeline.store.maintenance import Repair as Repair
+from pipeline.store.maintenance import attempt as attempt
 from pipeline.store.maintenance import gc as gc
 from pipeline.store.maintenance import quarantine as quarantine
 from pipeline.store.maintenance import quarantine_key as quarantine_key
 from pipeline.store.maintenance import set_aside as set_aside
+from pipeline.store.maintenance import unreadable as unreadable
 from pipeline.store.maintenance import verify as verify
 from pipeline.store.store import ObjectJson as ObjectJson
 from pipeline.store.store import ObjectRef as ObjectRef

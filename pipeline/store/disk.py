@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from pipeline.errors import CuesmithError, MachineError
+from pipeline.errors import MachineError
 
 try:
     import fcntl
@@ -218,20 +218,19 @@ def rename_new(source: str, target: str) -> None:
         os.link(source, target)
 
 
-def explain(error: OSError, doing: str, where: str) -> MachineError:
-    """``error`` in one line: the action, the place, the reason and the remedy."""
-    reason = _REMEDIES.get(error.errno or 0)
-    if reason is None:
-        reason = f"{error.strerror or error}; check the disk or network drive, then try again"
-    return MachineError(f"cannot {doing} {where}: {reason}")
+def is_read_only(error: MachineError) -> bool:
+    """Whether a file could not be written because its drive is read-only, or this account has no right to write it."""
+    cause = error.__cause__
+    return isinstance(cause, OSError) and cause.errno in (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 @contextmanager
 def translate_os_errors(doing: str, where: str) -> Iterator[None]:
-    """Turn every `OSError` of the block into a `MachineError` about ``doing`` something at ``where``."""
+    """Turn every `OSError` of the block into a `MachineError`: the action, the place, the reason and the remedy."""
     try:
         yield
-    except CuesmithError:
-        raise
     except OSError as error:
-        raise explain(error, doing, where) from error
+        reason = _REMEDIES.get(error.errno or 0)
+        if reason is None:
+            reason = f"{error.strerror or error}; check the disk or network drive, then try again"
+        raise MachineError(f"cannot {doing} {where}: {reason}") from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from types import NoneType, UnionType
 from typing import Any, Literal, NotRequired, Union, get_args, get_origin, get_type_hints, is_typeddict
@@ -156,9 +156,9 @@ def _check(annotation: Any) -> _Check:
     elif origin is Literal:
         check = _check_words(parts)
     elif origin is list:
-        check = _check_items(_check(parts[0]))
+        check = _check_items(list, "a list", enumerate, _check(parts[0]))
     elif origin is dict:
-        check = _check_values(_check(parts[1]))
+        check = _check_items(dict, "a JSON object", dict.items, _check(parts[1]))
     else:
         check = _check_type(annotation)
     return check
@@ -220,25 +220,16 @@ def _check_choices(checks: list[_Check]) -> _Check:
     return check
 
 
-def _check_items(inner: _Check) -> _Check:
+def _check_items(
+    expected: type, what: str, items: Callable[[Any], Iterable[tuple[Any, Any]]], inner: _Check
+) -> _Check:
     def check(value: Any) -> Fault | None:
-        if type(value) is not list:
-            return "", _is_not(value, "a list")
-        for index, item in enumerate(value):
+        if type(value) is not expected:
+            return "", _is_not(value, what)
+        for key, item in items(value):
             if (fault := inner(item)) is not None:
-                return f"[{index}]{fault[0]}", fault[1]
-        return None
-
-    return check
-
-
-def _check_values(inner: _Check) -> _Check:
-    def check(value: Any) -> Fault | None:
-        if type(value) is not dict:
-            return "", _is_not(value, "a JSON object")
-        for key, item in value.items():
-            if (fault := inner(item)) is not None:
-                return f".{key}{fault[0]}", fault[1]
+                place = f"[{key}]" if expected is list else f".{key}"
+                return place + fault[0], fault[1]
         return None
 
     return check

@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, suppress
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote, urlsplit
 
 from pipeline.errors import StoreError, UsageError
@@ -24,10 +23,6 @@ from pipeline.store import disk
 from pipeline.store.backend import Backend, Entry, Fence, Missing, check_key, one_line
 from pipeline.store.disk import translate_os_errors
 from pipeline.texts import check_utf8
-
-if TYPE_CHECKING:
-    from pipeline.store.remote import FsspecBackend
-
 
 # How long one event may wait while others are written; each takes a few milliseconds.
 _APPEND_SECONDS = 60.0
@@ -196,7 +191,8 @@ class LocalBackend:
         path = self._path(f"locks/{name}.lock")
         with translate_os_errors("lock", path):
             self._folder(os.path.dirname(path))
-        return _hold_file(path, timeout)
+        held: AbstractContextManager[Fence] = import_module("pipeline.store.locks").hold_file(path, timeout)
+        return held
 
     def _path(self, key: str) -> str:
         return f"{self._root}/{check_key(key)}"
@@ -319,18 +315,6 @@ def _drop_torn_line(descriptor: int) -> int:
     return end
 
 
-def _hold_file(path: str, timeout: float) -> AbstractContextManager[Fence]:
-    """`pipeline.store.locks.hold_file`, which brings filelock."""
-    module = import_module("pipeline.store.locks")
-    return cast("AbstractContextManager[Fence]", module.hold_file(path, timeout))
-
-
-def _open_remote(url: str) -> FsspecBackend:
-    """A `pipeline.store.remote.FsspecBackend`, which brings fsspec."""
-    module = import_module("pipeline.store.remote")
-    return cast("FsspecBackend", module.FsspecBackend(url))
-
-
 def open_backend(root: str | Path) -> Backend:
     """The backend of a folder or a URL; the first write creates it.
 
@@ -348,7 +332,9 @@ def open_backend(root: str | Path) -> Backend:
     if "://" in text:
         parts = urlsplit(text)
         if parts.scheme != "file":
-            return _open_remote(parts.scheme + text[text.index(":") :])
+            url = parts.scheme + text[text.index(":") :]
+            remote: Backend = import_module("pipeline.store.remote").FsspecBackend(url)
+            return remote
         root = _file_path(parts.netloc, unquote(parts.path))
     path = Path(os.path.abspath(root))
     check_utf8(path, "--outputs")

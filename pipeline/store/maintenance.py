@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from pipeline.errors import CuesmithError, FormatError, MachineError, VerificationError
 from pipeline.store.backend import Backend, Entry, Missing
-from pipeline.store.disk import translate_os_errors
 from pipeline.store.formats import NewerFormatError, Record, load_record, schema_of
 from pipeline.store.store import ObjectRef, Store, named_objects, sha256_in
 
@@ -33,10 +33,8 @@ class Naming:
 
     entry: Entry
     objects: frozenset[ObjectRef]
-    damage: str | None
+    fault: CuesmithError | None
     """Why the file cannot be read, or does not hold what its name says; None when it is fine."""
-    newer: bool = False
-    """Whether ``damage`` is that a newer release wrote the file."""
 
 
 def read_namings(
@@ -51,15 +49,14 @@ def read_namings(
         for key, data in _read_each(backend, entries):
             try:
                 if isinstance(data, MachineError):
-                    raise VerificationError(str(data))
+                    raise data
                 record = load_record(data, key)
                 _check_name(record, key, room)
                 objects = frozenset(named_objects(record))
                 if check is not None:
                     check(key, record)
-            except (FormatError, VerificationError) as error:
-                newer = isinstance(error, NewerFormatError)
-                yield Naming(entries[key], frozenset(), str(error), newer)
+            except (FormatError, VerificationError, MachineError) as error:
+                yield Naming(entries[key], frozenset(), error)
             else:
                 yield Naming(entries[key], objects, None)
 
@@ -111,6 +108,13 @@ class Finding:
         return f"{self.key}: {self.kind}: {self.what}{by}"
 
 
+def unreadable(key: str, error: Exception, named_by: tuple[str, ...] = ()) -> Finding:
+    """The finding about a file that cannot be read because of ``error``."""
+    return Finding(
+        "newer" if isinstance(error, NewerFormatError) else "unreadable", key, str(error), named_by
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Repair:
     """What was done about one finding."""
@@ -135,8 +139,8 @@ def verify(
     backend = store.backend
     named: dict[str, tuple[ObjectRef, list[str]]] = {}
     for naming in read_namings(backend, RECORD_ROOMS + CATALOG_ROOMS, check):
-        if naming.damage is not None:
-            yield Finding("newer" if naming.newer else "unreadable", naming.entry.key, naming.damage)
+        if naming.fault is not None:
+            yield unreadable(naming.entry.key, naming.fault)
         for ref in naming.objects:
             named.setdefault(ref.key, (ref, []))[1].append(naming.entry.key)
     entries = list(backend.list("store"))
@@ -165,8 +169,8 @@ def set_aside(store: Store, findings: Iterable[Finding]) -> list[Repair]:
     Catalog versions stay as they are: they are whole again once a build has made the same bytes. The caller holds the
     store alone.
     """
-    moved: dict[str, str] = {}
-    return [_repair(store.backend, finding, moved) for finding in findings]
+    repair = partial(_set_aside, store.backend, {})
+    return [attempt(repair, finding) for finding in findings]
 
 
 def _check(backend: Backend, entry: Entry, ref: ObjectRef | None, by: tuple[str, ...]) -> Finding | None:
@@ -175,13 +179,13 @@ def _check(backend: Backend, entry: Entry, ref: ObjectRef | None, by: tuple[str,
     if sha256 is None or sha256[:2] != folder:
         return Finding("stray", entry.key, "no object has such a name; move it out of the store")
     try:
-        actual = _sha256(backend, entry.key)
+        actual = hashlib.sha256(backend.read(entry.key)).hexdigest()
     except Missing:
         return None
     except MachineError as error:
         if backend.local_path(entry.key) is None:
             raise
-        return Finding("unreadable", entry.key, str(error), by)
+        return unreadable(entry.key, error, by)
     if actual == sha256 and (ref is None or ref.size == entry.size):
         return None
     if ref is not None and ref.size != entry.size:
@@ -189,30 +193,23 @@ def _check(backend: Backend, entry: Entry, ref: ObjectRef | None, by: tuple[str,
     return Finding("damaged", entry.key, f"its {entry.size} bytes hash to {actual}", by)
 
 
-def _sha256(backend: Backend, key: str) -> str:
-    path = backend.local_path(key)
-    if path is None:
-        return hashlib.sha256(backend.read(key)).hexdigest()
-    with translate_os_errors("read", str(path)):
-        try:
-            with path.open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
-        except FileNotFoundError:
-            raise Missing(f"{path} does not exist") from None
+def attempt(repair: Callable[[Finding], Repair], finding: Finding) -> Repair:
+    """``repair(finding)``, or what a person can do where that fails or a newer release wrote the file."""
+    if finding.kind == "newer":
+        return Repair(finding, (), "update cuesmith; files of a newer release are not changed", done=False)
+    try:
+        return repair(finding)
+    except CuesmithError as error:
+        return Repair(finding, (), str(error), done=False)
 
 
-def _repair(backend: Backend, finding: Finding, earlier: dict[str, str]) -> Repair:
+def _set_aside(backend: Backend, earlier: dict[str, str], finding: Finding) -> Repair:
     """``earlier``: where files went that other findings moved, by their key; the files of this one are added."""
     names = (*finding.named_by, *(() if finding.kind == "missing" else (finding.key,)))
     keys = [key for key in names if key.partition("/")[0] not in CATALOG_ROOMS]
-    if finding.kind == "newer":
-        return Repair(finding, (), "update cuesmith; files of a newer release stay as they are", done=False)
-    try:
-        moved = tuple(
-            (key, earlier.setdefault(key, quarantine(backend, key))) for key in keys if key not in earlier
-        )
-    except CuesmithError as error:
-        return Repair(finding, (), str(error), done=False)
+    moved = tuple(
+        (key, earlier.setdefault(key, quarantine(backend, key))) for key in keys if key not in earlier
+    )
     if finding.kind == "unreadable" and not moved:
         advice = "restore this file from a backup, or roll the channel back to another version"
         return Repair(finding, moved, advice, done=False)
@@ -328,6 +325,6 @@ def _removable(
 
 
 def _readable(naming: Naming) -> Naming:
-    if naming.damage is not None:
-        raise VerificationError(naming.damage)
+    if naming.fault is not None:
+        raise VerificationError(str(naming.fault))
     return naming

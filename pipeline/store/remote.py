@@ -154,7 +154,10 @@ class FsspecBackend:
 
     def list(self, prefix: str = "") -> Iterator[Entry]:
         """See `Backend.list`."""
-        for path, info in sorted(self._find(prefix.rstrip("/")).items()):
+        prefix = prefix.rstrip("/")
+        with self._translate_errors("list", prefix):
+            files = self._fs.find(self._path(prefix) if prefix else self._root, detail=True)
+        for path, info in sorted(files.items()):
             yield Entry(path.removeprefix(f"{self._root}/"), int(info["size"]), _modified(info))
 
     def names(self, prefix: str = "") -> set[str]:
@@ -214,12 +217,6 @@ class FsspecBackend:
 
     def _path(self, key: str) -> str:
         return f"{self._root}/{check_key(key)}"
-
-    def _find(self, prefix: str) -> dict[str, dict[str, Any]]:
-        path = self._path(prefix) if prefix else self._root
-        with self._translate_errors("list", prefix):
-            files: dict[str, dict[str, Any]] = self._fs.find(path, detail=True)
-        return files
 
     @contextmanager
     def _translate_errors(self, doing: str, key: str) -> Iterator[None]:

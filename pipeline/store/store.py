@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -26,7 +25,6 @@ _SUFFIX = re.compile(r"(?:\.[a-z0-9]{1,12}){1,2}")
 _NAME = re.compile(rf"({_SHA256.pattern}){_SUFFIX.pattern}")
 _FIELDS = frozenset({"sha256", "suffix", "size"})
 _GATE = "store"
-_POLL_SECONDS = 0.2
 _ROOM = re.compile(r"[a-z][a-z0-9_-]{0,40}")
 _DIGEST = re.compile(r"[a-z0-9][a-z0-9_-]{0,127}")
 _REMEDY = "run `cuesmith verify --repair`, then build again to make it again"
@@ -235,21 +233,15 @@ class Store:
             yield fence
 
     @contextmanager
-    def alone(self, timeout: float = 0.0) -> Iterator[None]:
-        """Hold the store with no build running. Raises `Busy` when one still runs after ``timeout`` seconds.
+    def alone(self) -> Iterator[None]:
+        """Hold the store with no build running. Raises `Busy` while one runs.
 
-        Whoever holds the gate keeps new builds out, and waits until no build holds its lock. The lock of a killed
-        build is free.
+        Whoever holds the gate keeps new builds out. The lock of a killed build is free.
         """
-        deadline = time.monotonic() + timeout
-        while True:
-            with self.backend.lock(_GATE, max(0.0, deadline - time.monotonic())):
-                if not _build_runs(self.backend):
-                    yield
-                    return
-            if time.monotonic() >= deadline:
+        with self.backend.lock(_GATE, 0.0):
+            if _build_runs(self.backend):
                 raise Busy("a build is using this store; wait until it ends, or stop it, and try again")
-            time.sleep(_POLL_SECONDS)
+            yield
 
 
 def _build_runs(backend: Backend) -> bool:

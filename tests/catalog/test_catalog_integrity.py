@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 from quick import QuickProject
+from reviewing import add
 from toys import ONE, THREE, TWO
 from typer.testing import CliRunner, Result
 
@@ -456,7 +457,7 @@ def test_an_object_store_is_checked_and_repaired_like_a_folder(project: QuickPro
     version = Catalog(store).read(1)
     row = version.masters[0]
     event = ReviewEvent(AT, "Pat", "approve", row["asset"], 1, row["take"], row["master"])
-    Reviews(store).add(event)
+    add(Reviews(store), event)
     store.backend.append("reviews.jsonl", b'{"at": 1}')
     for keys in (("catalog/000001/catalog.json", "catalog/000001/catalog.csv"), ("channels/latest.json",)):
         for key in keys:

@@ -15,6 +15,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from quick import QuickProject
+from reviewing import add
 from toys import HEAD, ONE, THREE, TWO, ToyProject
 
 from pipeline.build.prepare import up_to_date
@@ -188,9 +189,11 @@ def test_a_rejected_take_is_rolled_again_and_its_siblings_are_not(project: Quick
     row = _latest(project).by_variation["a/one", 2]
     reviews = Reviews(Store.open(project.outputs))
     event = ReviewEvent("2026-01-01T00:00:00Z", "lead", "reject", "a/one", 2, row["take"], row["master"])
-    reviews.add(event)
+    add(reviews, event)
     sibling = _latest(project).by_variation["a/one", 1]
-    reviews.add(replace(event, action="approve", variation=1, take=sibling["take"], master=sibling["master"]))
+    add(
+        reviews, replace(event, action="approve", variation=1, take=sibling["take"], master=sibling["master"])
+    )
     assert project.reasons() == {"a/one_2": ["rejected in review"]}
     before = project.library()
     result = project.build()

@@ -97,6 +97,19 @@ def test_history_weaves_versions_and_reviews(project: QuickProject) -> None:
     assert run(project, "catalog", "history", "nobody").exit_code == 2
 
 
+def test_history_takes_what_show_takes(project: QuickProject) -> None:
+    run(project, "review", "lock", "a/one_02", "--by", "Ada")
+    whole = answer(project, "catalog", "history", "a/one")
+    assert {step["variation"] for step in whole["history"]} == {1, 2}
+    for words in (["a/one_02"], ["a/one", "--variation", "2"], ["a/*_02"]):
+        told = answer(project, "catalog", "history", *words)
+        assert [(step["asset"], step["variation"]) for step in told["history"]] == [("a/one", 2)]
+        assert [(event["asset"], event["variation"]) for event in told["reviews"]] == [("a/one", 2)]
+    nothing = run(project, "catalog", "history", "a/one", "--variation", "9")
+    assert nothing.exit_code == 2
+    assert "no version has a master that matches 'a/one' variation 9" in nothing.stderr
+
+
 @pytest.mark.parametrize("kind", ["csv", "parquet", "json"])
 def test_tables_go_to_a_file(project: QuickProject, kind: str) -> None:
     file = project.folder / f"table.{kind}"

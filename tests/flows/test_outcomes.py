@@ -14,8 +14,10 @@ import pytest
 from quick import QuickProject
 from test_kills import Victim
 from toys import ONE, THREE, TWO, ToyProject
+from typer.testing import CliRunner, Result
 from webhook import Webhook
 
+from flows.cli.app import app
 from pipeline.build import notify as notifying
 from pipeline.catalog import Catalog
 from pipeline.errors import CuesmithError, MachineError
@@ -96,6 +98,39 @@ def test_a_build_on_a_read_only_disk_changes_nothing_and_says_so(tmp_path: Path,
     assert (versions(toys), harm(toys)) == ([1], [])
     assert disk.mount("remount,rw")
     assert toys.build()["version"] == 2
+
+
+def test_a_read_only_store_is_exported_and_reported(tmp_path: Path, disk: Disk) -> None:
+    assert disk.mount("remount,size=64m")
+    toys = QuickProject(tmp_path / "toys")
+    toys.outputs = disk.folder / "outputs"
+    toys.build()
+    row = toys.row("a/two")
+    assert disk.mount("remount,ro")
+
+    def run(*words: object) -> Result:
+        return CliRunner().invoke(app, [*map(str, words), "--outputs", str(toys.outputs)])
+
+    game, sent = tmp_path / "game", tmp_path / "sent"
+    for words in (
+        ("plan", toys.manifest, "--check"),
+        ("export", "godot", "--to", game),
+        ("report",),
+        ("report", "--self-contained", sent),
+        ("verify",),
+    ):
+        done = run(*words)
+        assert done.exit_code == 0, (words, done.output)
+    assert {path.stem for path in game.rglob("*.wav")} >= {"two_01", "three_01"}
+    assert (sent / "index.html").is_file()
+    assert disk.mount("remount,rw")
+    toys.say("approve", row)
+    assert disk.mount("remount,ro")
+    refused = run("report")
+    assert refused.exit_code == 4
+    assert "read-only" in refused.stderr
+    assert "--self-contained FOLDER" in refused.stderr
+    assert run("report", "--self-contained", sent).exit_code == 0
 
 
 class JumpingClock(datetime):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from quick import QuickProject
+from reviewing import add_new
 from toys import ONE, THREE, TWO
 
 from pipeline.catalog import Filter, Reviews
@@ -47,8 +48,8 @@ def test_decisions_become_events_of_their_reviewer(built: QuickProject) -> None:
 def test_the_same_file_brought_twice_adds_nothing(built: QuickProject) -> None:
     reviews = Reviews(built.store)
     events = take_in(built, exported(decision(built))).events
-    assert len(reviews.add_new(events)) == 1
-    assert reviews.add_new(take_in(built, exported(decision(built))).events) == []
+    assert len(add_new(reviews, events)) == 1
+    assert add_new(reviews, take_in(built, exported(decision(built))).events) == []
     assert reviews.state().approved == {built.row("a/two")["master"]}
 
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from quick import build_prepared
+from reviewing import add
 
 from pipeline.build.prepare import BuildRequest, prepare
 from pipeline.catalog import Catalog, Filter, ReviewAction, Reviews
@@ -31,7 +32,7 @@ def main(manifest: str, outputs: str, name: str, rounds: int) -> None:
             decision = Decision(chance.choice(WORDS), name, now(), comment)
             chosen = Filter(row["asset"], row["variation"])
             [event] = decide(version, chosen, decision, waiting="waiting" in row)
-            Reviews(store).add(event)
+            add(Reviews(store), event)
         profile = chance.choice([None, "quiet"])
         build_prepared(prepare(BuildRequest(Path(manifest), outputs, profile)))
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+from reviewing import add
 from toys import ToyProject
 
 from pipeline.build.journal import new_run_id
@@ -124,7 +125,7 @@ class QuickProject(ToyProject):
             row["master"],
             comment,
         )
-        Reviews(self.store).add(event)
+        add(Reviews(self.store), event)
         return event
 
     def build_and_reject(self, asset: str) -> MasterRow:

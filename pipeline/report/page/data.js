@@ -3,7 +3,7 @@ import { byId } from "./dom.js";
 
 export const report = JSON.parse(byId("report-data").textContent);
 export const masters = report.masters;
-export const bus = new EventTarget();
+const bus = new EventTarget();
 // What the address held after the # when the page opened; the review token is taken out of it later.
 export const arrivedHash = location.hash;
 

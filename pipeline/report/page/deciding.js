@@ -122,7 +122,7 @@ const mastersOf = (decisions) =>
     (master) => !isQuarantined(master) && decisions.some(({ asset, variation }) => master.asset === asset && master.variation === variation),
   );
 
-export function askName() {
+function askName() {
   byId("name").value = review.by;
   byId("who").returnValue = "";
   byId("who").showModal();

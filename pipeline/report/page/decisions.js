@@ -43,7 +43,7 @@ export function refusalOf(master, action) {
   return null;
 }
 
-export function applyEvents() {
+function applyEvents() {
   const sets = ["approved", "rejected", "reroll"].map((state) => [state, new Set(reviewState[state])]);
   const locked = new Set(reviewState.locked);
   masters.forEach((master, index) => {

@@ -240,7 +240,7 @@ function pairs(value) {
     .join(", ");
 }
 
-export function refreshPlayer() {
+function refreshPlayer() {
   if (!open) return;
   if (parts.about) parts.about.textContent = about();
   parts.prompt.textContent = (player.side && player.other ? player.other : open).prompt;

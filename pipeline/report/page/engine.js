@@ -208,7 +208,7 @@ async function voice(sound, rate) {
   return new BufferVoice(sound, data);
 }
 
-export function loopOf(sound, seconds) {
+function loopOf(sound, seconds) {
   return sound.loop ? [sound.loop[0] / sound.rate, sound.loop[1] / sound.rate] : [0, seconds];
 }
 

@@ -113,7 +113,7 @@ function change(fields) {
   emit("filter");
 }
 
-export function setOrder(order) {
+function setOrder(order) {
   change({ falling: choice.order === order ? !choice.falling : order !== "name", order });
 }
 

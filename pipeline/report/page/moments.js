@@ -6,7 +6,7 @@ import { reveal, view } from "./zoom.js";
 
 const FORM = /^\[(\d{1,6}(?:\.\d{1,6})?) s\] ?/;
 
-export function momentOf(comment) {
+function momentOf(comment) {
   const found = FORM.exec(comment);
   return found ? Number(found[1]) : null;
 }

@@ -13,7 +13,7 @@ let playing = null;
 let ticket = 0;
 
 // The sound to compare with: the waiting candidate, the last approved version, or else the previous one.
-export const defaultOther = (master) =>
+const defaultOther = (master) =>
   master.others.find(isCandidate) ?? master.others.find((other) => other.approved) ?? master.others[0] ?? null;
 
 export const isCandidate = (other) => other.version === null;
@@ -128,7 +128,7 @@ export function toggleRobin() {
 }
 
 // Like a game: in turn, or any but the one that has just played.
-export function nextVariation(master) {
+function nextVariation(master) {
   const variations = variationsOf(master);
   if (!player.shuffled || variations.length < 2) return variations[(variations.indexOf(master) + 1) % variations.length];
   const rest = variations.filter((variation) => variation !== master);

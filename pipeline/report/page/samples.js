@@ -23,7 +23,7 @@ class StoredWave {
   }
 }
 
-export class DecodedWave {
+class DecodedWave {
   constructor(buffer) {
     this.buffer = buffer;
     this.rate = buffer.sampleRate;

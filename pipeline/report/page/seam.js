@@ -11,7 +11,7 @@ const CLICK_DB = 0;
 const decibels = (level) => 20 * Math.log10(level);
 
 // What plays around the wrap: `reach` samples up to the last of the loop, then as many from its first.
-export function joined(wave, [start, end], reach) {
+function joined(wave, [start, end], reach) {
   const around = Math.min(reach, end - start);
   return wave.channels.map((channel) => {
     const piece = new Float32Array(2 * around);
@@ -23,7 +23,7 @@ export function joined(wave, [start, end], reach) {
 
 // The step from the last sample of the loop to its first, and the largest step within 20 ms beside it; dBFS, over all
 // channels.
-export function seamStep(wave, loop) {
+function seamStep(wave, loop) {
   let [step, beside] = [0, 0];
   for (const piece of joined(wave, loop, Math.round(BESIDE_S * wave.rate))) {
     const wrap = piece.length / 2;

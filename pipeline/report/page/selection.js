@@ -19,7 +19,7 @@ export function clearMarks() {
 }
 
 // The first mark adds to the master that is open.
-export function toggleMark(master, open) {
+function toggleMark(master, open) {
   const had = marks.has(master);
   if (!marks.size && open && !selection.touch) marks.add(open);
   if (had) marks.delete(master);

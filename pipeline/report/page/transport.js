@@ -18,7 +18,7 @@ let open = null;
 let parts = {};
 let settled = 0;
 
-export const sideName = (other) =>
+const sideName = (other) =>
   isCandidate(other) ? "the candidate" : `version ${other.version}${other.approved ? ", approved" : ""}`;
 
 const shown = () => (player.side && player.other ? player.other : open);
@@ -248,7 +248,7 @@ function note() {
   return parts.problem;
 }
 
-export function refreshPosition() {
+function refreshPosition() {
   if (!open) return;
   follow(parts.heard ?? 0, player.position);
   parts.heard = player.position;

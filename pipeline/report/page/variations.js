@@ -12,7 +12,7 @@ const COLOURS = 6;
 
 Object.assign(player, { shuffled: loadSetting(ORDER) === "random", gap: gapFrom(loadSetting(GAP) ?? "") ?? player.gap });
 
-export const overlay = { on: false };
+const overlay = { on: false };
 
 function gapFrom(text) {
   const gap = text.trim() === "" ? NaN : Number(text);

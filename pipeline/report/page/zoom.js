@@ -52,7 +52,7 @@ export function zoom(factor, at) {
   show(at - ((at - view.from) / (view.to - view.from)) * length, length);
 }
 
-export const pan = (seconds) => show(view.from + seconds, view.to - view.from);
+const pan = (seconds) => show(view.from + seconds, view.to - view.from);
 export const showWhole = () => show(0, view.seconds);
 
 // Around the playhead if it is in view, else around the middle.
@@ -72,7 +72,7 @@ export const reveal = (position) => {
   if (position < view.from || position > view.to) show(position - (view.to - view.from) / 2, view.to - view.from);
 };
 
-export function setScale(name) {
+function setScale(name) {
   view.scale = name;
   saveSetting(SCALE, name);
   emit("view");
