@@ -28,7 +28,7 @@ from pipeline.catalog.reviews import MISSED
 from pipeline.catalog.rows import differing, say_difference
 from pipeline.credentials import DEVELOPMENT
 from pipeline.errors import StoreError, UsageError, VerificationError
-from pipeline.export import LIBRARY, export_latest
+from pipeline.export import export_latest
 from pipeline.licenses import LicenseDeclaration, ModelLicense
 from pipeline.manifest.policy import Finding, Level, Policy
 from pipeline.manifest.spec import GateReason
@@ -280,7 +280,7 @@ def rollback(
         move["files"] = catalog.files_of(number)
         channel = catalog.channels.write(name, [*channel["history"], move], fence)
     if name == LATEST:
-        export_latest(catalog, LIBRARY, recheck=True)
+        export_latest(catalog, recheck=True)
     return channel
 
 
