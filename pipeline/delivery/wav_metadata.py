@@ -50,12 +50,8 @@ _NOT_XML = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 65534, 65535))
 
 
 def _elements(pairs: Iterable[tuple[str, str | None]]) -> str:
-    """One element for each pair with a value. One check of all values together decides whether to escape them."""
-    filled = [(name, text) for name, text in pairs if text]
-    all_text = "".join([text for _, text in filled])
-    if not all_text.isprintable() or any(mark in all_text for mark in "&<>"):
-        filled = [(name, escape(text.translate(_NOT_XML))) for name, text in filled]
-    return "".join([f"<{name}>{text}</{name}>" for name, text in filled])
+    """One element for each pair with a value."""
+    return "".join(f"<{name}>{escape(text.translate(_NOT_XML))}</{name}>" for name, text in pairs if text)
 
 
 def _aswg(labels: Labels, measured: Measurement | None, loop: bool) -> list[tuple[str, str | None]]:
