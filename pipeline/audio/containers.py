@@ -13,7 +13,6 @@ from contextlib import suppress
 from typing import Any
 
 from mutagen import ogg
-from mutagen.id3 import BitPaddedInt
 from mutagen.mp3 import HeaderNotFoundError, MPEGFrame
 
 from pipeline.audio.clip import XIPH_ORDERS, Clip, guessed_mask, in_mask_order
@@ -26,7 +25,9 @@ def id3_size(data: bytes) -> int:
     """Bytes of the ID3v2 tags (ID3v2.4, 3.1) at the start of ``data``: some programs put one before any sound file."""
     place = 0
     while data[place : place + 3] == b"ID3" and len(data) >= place + _ID3_HEADER:
-        size = BitPaddedInt(data[place + 6 : place + 10])
+        size = 0
+        for byte in data[place + 6 : place + 10]:
+            size = size << 7 | byte & 0x7F
         footer = _ID3_HEADER if data[place + 5] & _ID3_FOOTER else 0
         place += _ID3_HEADER + size + footer
     return min(place, len(data))
