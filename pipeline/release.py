@@ -32,7 +32,7 @@ from pipeline.export import export_latest
 from pipeline.licenses import LicenseDeclaration, ModelLicense
 from pipeline.manifest.policy import Finding, Level, Policy
 from pipeline.manifest.spec import GateReason
-from pipeline.provenance import MASTER_SCHEMA, MasterRecord, MasterRow, name_of
+from pipeline.provenance import MasterRecord, MasterRow, master_records, name_of
 from pipeline.store import ObjectRef, Store
 from pipeline.texts import comment_fault, name_fault
 
@@ -78,8 +78,7 @@ def refusals(store: Store, version: Version, reviews: ReviewState) -> list[Refus
     Hashes every delivered file of the version.
     """
     concerned: dict[GateReason, list[tuple[str, str]]] = {}
-    digests = [row["master"] for row in version.masters]
-    records: Any = dict(store.get_records("masters", digests, MASTER_SCHEMA, MasterRecord))
+    records = master_records(store, (row["master"] for row in version.masters))
     policy = Policy.from_json(version.policy)
     for row in version.masters:
         for finding in _policy_findings(policy, row, "forbid"):
@@ -93,9 +92,7 @@ def refusals(store: Store, version: Version, reviews: ReviewState) -> list[Refus
 
 def licenses(store: Store, version: Version) -> dict[ModelLicense, int]:
     """The licence of each model that made a master of ``version``, sorted by model, and how many it made."""
-    records: Any = dict(
-        store.get_records("masters", [row["master"] for row in version.masters], MASTER_SCHEMA)
-    )
+    records = master_records(store, (row["master"] for row in version.masters))
     counts = Counter(_license_of(row, records.get(row["master"])) for row in version.masters)
     return {found: counts[found] for found in sorted(counts, key=lambda one: (one.engine, one.model))}
 

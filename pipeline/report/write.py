@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 from pipeline.catalog import LATEST, Catalog, Reviews, Version, read_quarantine, review_state
 from pipeline.errors import UsageError
 from pipeline.formats import FORMATS
-from pipeline.provenance import MASTER_SCHEMA, MasterRecord, MasterRow
+from pipeline.provenance import MasterRecord, MasterRow, master_records
 from pipeline.report.entries import (
     History,
     ListEntries,
@@ -95,9 +95,7 @@ def write_report(
         )
     history = read_history(catalog, version, against, Reviews(store).events())
     rows = (*version.masters, *quarantined)
-    records: Any = dict(
-        store.get_records("masters", {row["master"] for row in rows}, MASTER_SCHEMA, MasterRecord)
-    )
+    records = master_records(store, {row["master"] for row in rows})
     sounds = playable_sounds(version.masters, history)
     sounds += playable_sounds(quarantined, history.with_current(version))
     thumbs, without_pictures = prepare_media(store, sounds)
