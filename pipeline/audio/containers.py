@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 from mutagen import ogg
+from mutagen.id3 import BitPaddedInt
 from mutagen.mp3 import HeaderNotFoundError, MPEGFrame
 
 from pipeline.audio.clip import XIPH_ORDERS, Clip, guessed_mask, in_mask_order
@@ -25,15 +26,12 @@ def id3_size(data: bytes) -> int:
     """Bytes of the ID3v2 tags (ID3v2.4, 3.1) at the start of ``data``: some programs put one before any sound file."""
     place = 0
     while data[place : place + 3] == b"ID3" and len(data) >= place + _ID3_HEADER:
-        size = 0
-        for byte in data[place + 6 : place + 10]:
-            size = size << 7 | byte & 0x7F
+        size = BitPaddedInt(data[place + 6 : place + 10])
         footer = _ID3_HEADER if data[place + 5] & _ID3_FOOTER else 0
         place += _ID3_HEADER + size + footer
     return min(place, len(data))
 
 
-_MPEG_FRAME: Any = MPEGFrame
 _HAS_FRAMES, _HAS_BYTES = 1, 2
 _MP3_TRAILERS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"ID3", b"3DI")
 
@@ -41,7 +39,7 @@ _MP3_TRAILERS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"ID3", b"3DI")
 def _mp3_frame_size(head: bytes) -> int:
     """Bytes of the frame that begins with ``head``; 0 if it is no frame or does not state its length."""
     try:
-        frame = _MPEG_FRAME(io.BytesIO(head))
+        frame = MPEGFrame(io.BytesIO(head))
     except HeaderNotFoundError:
         return 0
     if frame.layer == 1:
@@ -91,14 +89,13 @@ _OPUS_HEAD = b"OpusHead"
 _OPUS_FAMILY = 18
 """From the beginning of `_OPUS_HEAD`: the channel mapping family."""
 _SURROUND_FAMILY = 1
-_OGG_PAGE: Any = ogg.OggPage
 
 
 def ogg_pages(data: bytes) -> Iterator[Any]:
     """The `OggPage` objects of a file (RFC 3533). Raises mutagen's ``error`` or `EOFError` where no page begins."""
     file = io.BytesIO(data)
     while file.tell() < len(data):
-        yield _OGG_PAGE(file)
+        yield ogg.OggPage(file)
 
 
 def ogg_problem(data: bytes) -> str | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from typing import Any
 from xml.etree import ElementTree
 
 from mutagen import MutagenError
@@ -12,8 +11,6 @@ from mutagen.flac import FLAC
 
 from pipeline.audio import read_chunks
 from pipeline.errors import UsageError
-
-_FLAC: Any = FLAC
 
 
 def labels_in(data: bytes, audio_format: str) -> Mapping[str, str]:
@@ -30,5 +27,5 @@ def _wav(data: bytes) -> Mapping[str, str]:
 
 
 def _flac(data: bytes) -> Mapping[str, str]:
-    tags = _FLAC(io.BytesIO(data)).tags
+    tags = FLAC(io.BytesIO(data)).tags
     return {name.upper(): value for name, value in tags or ()}

@@ -11,11 +11,9 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from mutagen import ogg
+from mutagen.ogg import OggPage
 
 from pipeline.audio.containers import ogg_pages
-
-_OGG_PAGE: Any = ogg.OggPage
 
 _PRE_SKIP = 10
 """First byte of the pre-skip in the identification header of Opus."""
@@ -40,7 +38,7 @@ def _page_bytes(pages: Iterable[Any]) -> bytes:
 
 def _new_page(like: Any, number: int, granule: int, packets: list[bytes], *, is_last: bool = False) -> Any:
     """Page ``number`` of the stream of ``like``, with whole ``packets`` up to sample ``granule``."""
-    page = _OGG_PAGE()
+    page = OggPage()
     page.serial, page.sequence, page.position = like.serial, number, granule
     page.packets, page.last = packets, is_last
     return page
@@ -84,7 +82,7 @@ def with_ends(data: bytes, before: int, samples: int) -> bytes:
     heads[0].packets = [bytes(identification)]
     end = pre_skip + samples
     count = -(-end // OPUS_PACKET)
-    packets = _OGG_PAGE.to_packets(pages[_HEAD_PAGES:])[:count]
+    packets = OggPage.to_packets(pages[_HEAD_PAGES:])[:count]
     if len(packets) < count or pre_skip > (count - 1) * OPUS_PACKET:
         raise ValueError(f"an Opus stream of {len(packets)} packets cannot play samples {pre_skip} to {end}")
     sound, done = [], 0

@@ -95,9 +95,6 @@ def labels_of(
 TOOL = "Cuesmith"
 Pairs = Sequence[tuple[str, str]]
 
-_ID3: Any = id3
-_MP4: Any = mp4
-
 
 def _no_padding(_: object) -> int:
     return 0
@@ -165,18 +162,18 @@ def with_id3(data: bytes, labels: Labels | None, loudness: Pairs) -> bytes:
     """An mp3 file with an ID3v2.4 tag in front."""
     if labels is None:
         return data
-    tags = _ID3.ID3()
+    tags = id3.ID3()
     frames = [
-        _ID3.TIT2(encoding=3, text=labels.title),
-        _ID3.TALB(encoding=3, text=labels.project),
-        _ID3.TRCK(encoding=3, text=str(labels.variation)),
-        _ID3.COMM(encoding=3, lang="eng", desc="", text=labels.disclosure),
-        _ID3.TCOP(encoding=3, text=labels.license),
-        _ID3.TSSE(encoding=3, text=TOOL),
-        *(_ID3.TXXX(encoding=3, desc=name, text=value) for name, value in (*loudness, *labels.plain())),
+        id3.TIT2(encoding=3, text=labels.title),
+        id3.TALB(encoding=3, text=labels.project),
+        id3.TRCK(encoding=3, text=str(labels.variation)),
+        id3.COMM(encoding=3, lang="eng", desc="", text=labels.disclosure),
+        id3.TCOP(encoding=3, text=labels.license),
+        id3.TSSE(encoding=3, text=TOOL),
+        *(id3.TXXX(encoding=3, desc=name, text=value) for name, value in (*loudness, *labels.plain())),
     ]
     if labels.tempo_bpm:
-        frames.append(_ID3.TBPM(encoding=3, text=str(round(labels.tempo_bpm))))
+        frames.append(id3.TBPM(encoding=3, text=str(round(labels.tempo_bpm))))
     for frame in frames:
         tags.add(frame)
     buffer = io.BytesIO(data)
@@ -189,7 +186,7 @@ def with_atoms(data: bytes, labels: Labels | None, loudness: Pairs) -> bytes:
     if labels is None:
         return data
     buffer = io.BytesIO(data)
-    file = _MP4.MP4(buffer)
+    file = mp4.MP4(buffer)
     if file.tags is None:
         file.add_tags()
     file.tags["\xa9nam"] = [labels.title]
@@ -201,7 +198,7 @@ def with_atoms(data: bytes, labels: Labels | None, loudness: Pairs) -> bytes:
     if labels.tempo_bpm:
         file.tags["tmpo"] = [round(labels.tempo_bpm)]
     for name, value in (*((name.lower(), value) for name, value in loudness), *labels.plain()):
-        file.tags[f"----:com.apple.iTunes:{name}"] = [_MP4.MP4FreeForm(value.encode())]
+        file.tags[f"----:com.apple.iTunes:{name}"] = [mp4.MP4FreeForm(value.encode())]
     buffer.seek(0)
     file.save(buffer, padding=_no_padding)
     return buffer.getvalue()
