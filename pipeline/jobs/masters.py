@@ -206,7 +206,7 @@ def _judge(asset: AssetSpec, result: Master, take: ChosenTake) -> QualityReport:
     )
     report = score(sound, limits_of(asset.kind, asset.quality))
     for failure in (*take.faults, *([take.duplicate] if take.duplicate else [])):
-        report = report.with_worse(failure)
+        report = report.with_failure(failure)
     return report
 
 
