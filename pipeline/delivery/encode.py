@@ -60,11 +60,6 @@ class Content:
     compression: float | None = None
     """Of ogg, opus and mp3: libsndfile's compression level, 0 (the largest file) to 1; None for the usual one."""
 
-    @property
-    def loudness(self) -> list[tuple[str, str]]:
-        """ReplayGain tags."""
-        return replaygain(self.measured)
-
     def comments(self, loudness: Pairs) -> list[tuple[str, str]]:
         """Vorbis comments with these loudness tags."""
         return vorbis_comments(self.labels, loop_comments(*self.loop) if self.loop else (), loudness)
@@ -109,7 +104,9 @@ def _wav(clip: Clip, content: Content) -> bytes:
 
 
 def _flac(clip: Clip, content: Content) -> bytes:
-    return with_comments(flac_bytes(clip, content.depth), FLAC, content.comments(content.loudness))
+    return with_comments(
+        flac_bytes(clip, content.depth), FLAC, content.comments(replaygain(content.measured))
+    )
 
 
 def _ogg(clip: Clip, content: Content) -> bytes:
@@ -117,7 +114,7 @@ def _ogg(clip: Clip, content: Content) -> bytes:
         clip,
         with_two_pages(lossy_bytes(clip, _coding(VORBIS, content))),
         OggVorbis,
-        content.comments(content.loudness),
+        content.comments(replaygain(content.measured)),
     )
 
 
@@ -149,11 +146,11 @@ def _finished_ogg(clip: Clip, data: bytes, file_type: Any, comments: Pairs) -> b
 
 
 def _mp3(clip: Clip, content: Content) -> bytes:
-    return with_id3(lossy_bytes(clip, _coding(MP3, content)), content.labels, content.loudness)
+    return with_id3(lossy_bytes(clip, _coding(MP3, content)), content.labels, replaygain(content.measured))
 
 
 def _m4a(clip: Clip, content: Content) -> bytes:
-    return with_atoms(m4a_bytes(clip), content.labels, content.loudness)
+    return with_atoms(m4a_bytes(clip), content.labels, replaygain(content.measured))
 
 
 ENCODERS: Mapping[str, Callable[[Clip, Content], bytes]] = {
