@@ -218,7 +218,7 @@ def _models(rows: Iterable[MasterRow], records: Mapping[str, MasterRecord]) -> I
 
 
 def _watermarks(rows: Iterable[MasterRow], records: Mapping[str, MasterRecord]) -> Iterable[WatermarkUse]:
-    used: dict[tuple[str, ...], list[bool]] = {}
+    used: dict[tuple[Any, ...], list[bool]] = {}
     for row in rows:
         if "watermark" in row:
             files = records[row["master"]]["renditions"]
