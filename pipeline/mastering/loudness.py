@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from math import gcd
 
 import numpy as np
@@ -247,11 +247,6 @@ class Energies:
         """Mean square of the whole sound in one 400 ms block filled up with silence."""
         return float(self.running[-1]) / (_BLOCK * _BIN_S * self.rate)
 
-    @cached_property
-    def _loudest(self) -> float:
-        """Mean square of the loudest 400 ms."""
-        return float(self.windows(_BLOCK, 1).max()) if self.gated else self._padded_block()
-
     @property
     def gated(self) -> bool:
         """Whether one full 400 ms block exists, so that BS.1770's gating is defined."""
@@ -272,7 +267,7 @@ class Energies:
 
     def momentary_max(self) -> float | None:
         """Highest loudness in LUFS of any 400 ms, in steps of 10 ms (EBU Tech 3341); padded below 0.4 s."""
-        return _mean_to_lufs(self._loudest)
+        return _mean_to_lufs(float(self.windows(_BLOCK, 1).max()) if self.gated else self._padded_block())
 
     def short_term_max(self) -> float | None:
         """Highest loudness in LUFS of any 3 s, in steps of 10 ms (EBU Tech 3341); None below 3 s."""
