@@ -283,12 +283,11 @@ def rollback(
 
 def _check_texts(by: str, *because: str) -> None:
     """Raises `UsageError` for a name or an explanation that is not valid."""
-    faults = [
-        ("--by", name_fault(by) if by else None),
+    for option, fault in (
+        ("--by", by and name_fault(by)),
         *(("--because", comment_fault(text)) for text in because),
-    ]
-    for option, fault in faults:
-        if fault is not None:
+    ):
+        if fault:
             raise UsageError(f"{option}: {fault}")
 
 
