@@ -225,8 +225,9 @@ def _watermarks(rows: Iterable[MasterRow], records: Mapping[str, MasterRecord]) 
             found = all("watermark" in file and file["watermark"]["found"] for file in files)
             key = itemgetter("name", "model", "revision", "license")(row["watermark"])
             used.setdefault(key, []).append(found)
-    for key, found_each in sorted(used.items()):
-        yield WatermarkUse(*key, conditions_of(key[-1]), len(found_each), sum(found_each))
+    for (name, model, revision, license), found_each in sorted(used.items()):
+        conditions, count = conditions_of(license), len(found_each)
+        yield WatermarkUse(name, model, revision, license, conditions, count, sum(found_each))
 
 
 def _decisions(channel: str, move: Any) -> Iterable[GateDecision]:
