@@ -153,17 +153,14 @@ def ffmpeg_program(what: str, *, systems_first: bool = False) -> str:
     return program
 
 
-def decode_by_ffmpeg(
-    program: str, source: bytes | Path, container: str, most_bytes: int
-) -> tuple[bytes, str]:
+def decode_by_ffmpeg(program: str, data: bytes, container: str, most_bytes: int) -> tuple[bytes, str]:
     """The first sound of a file as float32 WAV of at most ``most_bytes``, and ffmpeg's first error message (or "").
 
     ``container`` is the name of ffmpeg's demuxer. Raises `UnreadableSoundError` if ffmpeg cannot read the file.
     """
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "sound" if isinstance(source, bytes) else source.absolute()
-        if isinstance(source, bytes):
-            path.write_bytes(source)
+        path = Path(folder) / "sound"
+        path.write_bytes(data)
         reading = ["-nostdin", "-v", "error", "-protocol_whitelist", "file", "-f", container]
         writing = ["-map", "0:a:0", "-c:a", "pcm_f32le", "-fs", str(most_bytes), "-f", "wav", "pipe:1"]
         command = [program, *reading, "-i", f"file:{path}", *writing]
