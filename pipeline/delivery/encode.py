@@ -25,11 +25,11 @@ from pipeline.delivery.codecs import (
     m4a_bytes,
     m4a_frames,
 )
-from pipeline.delivery.loop_points import cue_chunk, loop_comments, smpl_chunk
 from pipeline.delivery.ogg import OPUS_PACKET, with_ends, with_serial, with_two_pages
 from pipeline.delivery.tags import (
     Labels,
     Pairs,
+    loop_comments,
     r128_gain,
     replaygain,
     vorbis_comments,
@@ -37,7 +37,7 @@ from pipeline.delivery.tags import (
     with_comments,
     with_id3,
 )
-from pipeline.delivery.wav_metadata import bext_chunk, info_chunk, ixml_chunk
+from pipeline.delivery.wav_metadata import bext_chunk, cue_chunk, info_chunk, ixml_chunk, smpl_chunk
 from pipeline.errors import MasteringError, UsageError
 from pipeline.formats import FORMATS
 from pipeline.mastering.limiter import apply_gain, unrolled

@@ -1,4 +1,7 @@
-"""The labels of a delivered file, and the tags that hold them: Vorbis comments, ID3 and MP4 atoms, by mutagen."""
+"""The labels of a delivered file, and the tags that hold them: Vorbis comments, ID3 and MP4 atoms, by mutagen.
+
+The labels in a delivered lossless file are read too, so that a file made from it gets the same ones.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,14 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from xml.etree import ElementTree
 
-from mutagen import id3, mp4
+from mutagen import MutagenError, id3, mp4
+from mutagen.flac import FLAC
 
+from pipeline.audio import read_chunks
 from pipeline.audio.decibel import amplitude
+from pipeline.errors import UsageError
 from pipeline.manifest.spec import Kind
 from pipeline.mastering.measure import Measurement
 from pipeline.provenance import MasterRecord, master_name
@@ -142,6 +149,11 @@ def vorbis_comments(labels: Labels | None, loop: Pairs, loudness: Pairs) -> list
     return [*loop, *((name, value) for name, value in common if value), *loudness, *labels.plain()]
 
 
+def loop_comments(start: int, end: int) -> list[tuple[str, str]]:
+    """Vorbis comments in decimal samples; ``end`` is exclusive. RPG Maker and similar players look for these names."""
+    return [("LOOPSTART", str(start)), ("LOOPLENGTH", str(end - start))]
+
+
 def with_comments(data: bytes, file_type: Any, pairs: Pairs) -> bytes:
     """A file of mutagen's ``file_type`` with ``pairs`` before the encoder's comments; unchanged without ``pairs``."""
     if not pairs:
@@ -202,3 +214,21 @@ def with_atoms(data: bytes, labels: Labels | None, loudness: Pairs) -> bytes:
     buffer.seek(0)
     file.save(buffer, padding=_no_padding)
     return buffer.getvalue()
+
+
+def labels_in(data: bytes, audio_format: str) -> Mapping[str, str]:
+    """The names and values of `Labels.plain` in a wav or flac file; empty for a file without them."""
+    try:
+        return _ixml_labels(data) if audio_format == "wav" else _flac_labels(data)
+    except (UsageError, MutagenError, ElementTree.ParseError):
+        return {}
+
+
+def _ixml_labels(data: bytes) -> Mapping[str, str]:
+    xml = next((chunk.data for chunk in read_chunks(data) if chunk.id == "iXML"), b"<none/>")
+    return {element.tag: element.text or "" for element in ElementTree.fromstring(xml).iterfind("USER/*")}
+
+
+def _flac_labels(data: bytes) -> Mapping[str, str]:
+    tags = FLAC(io.BytesIO(data)).tags
+    return {name.upper(): value for name, value in tags or ()}
