@@ -56,7 +56,7 @@ WAYS: Mapping[str, Callable[[Clip], Clip]] = {
 def mastered(clip: Clip, marking: Watermarking | None) -> Clip | None:
     """The master of a take as the example game would have it, or None if it cannot be mastered."""
     spec = MasteringSpec(-16.0, CEILING, 48_000, 2, clip.seconds, False, None, False, 0.0, 0.0)
-    [result] = master([TakeInput(clip)], spec, watermarking=marking).results
+    [result] = master([TakeInput(clip)], spec, watermarking=marking)
     return result.clip if isinstance(result, Master) else None
 
 

@@ -133,13 +133,13 @@ def _master_asset(session: MasterSession, order: AssetOrder, store: Store) -> It
     takes = choose_takes(order, store)
     loops = [Loop(*take.record["loop"]) if take.record["loop"] else None for take in takes]
     inputs = [TakeInput(take.clip, loop) for take, loop in zip(takes, loops, strict=True)]
-    group = master(
+    mastered = master(
         inputs,
         order.asset.mastering,
         gain_anchor_db=_anchor_gain(order.anchors, store),
         watermarking=_watermarking(order),
     )
-    results = list(zip(takes, group.results, strict=True))
+    results = list(zip(takes, mastered, strict=True))
     reports = {
         take.order.master: _judge(order.asset, result, take)
         for take, result in results

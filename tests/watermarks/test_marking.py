@@ -40,7 +40,7 @@ def marking(strength: float = 1.0) -> Watermarking:
 def mastered(
     clip: Clip, spec: MasteringSpec = SPEC, *, loop: Loop | None = None, marked: bool = True
 ) -> Master:
-    [result] = master([TakeInput(clip, loop)], spec, watermarking=marking() if marked else None).results
+    [result] = master([TakeInput(clip, loop)], spec, watermarking=marking() if marked else None)
     assert isinstance(result, Master)
     return result
 
