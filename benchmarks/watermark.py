@@ -27,7 +27,7 @@ from pipeline.manifest.spec import MasteringSpec
 from pipeline.mastering.chain import Master, master
 from pipeline.mastering.shape import TakeInput
 from pipeline.mastering.watermark import Watermarking, detect
-from pipeline.watermarks import Found, message_of
+from pipeline.watermarks import Found, message_of, message_text
 from pipeline.watermarks.registry import open_watermarker
 
 MESSAGE = message_of("benchmark")
@@ -74,8 +74,8 @@ def pairs(count: int | None, marking: Watermarking) -> Iterator[tuple[Clip, Clip
 def main() -> None:
     """Print the table."""
     watermarker = open_watermarker("audioseal")
-    facts: Any = {"strength": 1.0}
-    marking = Watermarking(watermarker, MESSAGE, facts)
+    facts: Any = {"message": message_text(MESSAGE), "strength": 1.0}
+    marking = Watermarking(watermarker, facts)
     results: dict[str, list[tuple[Found, Found]]] = {name: [] for name in WAYS}
     took = seconds = 0.0
     for marked, plain, cost in pairs(int(sys.argv[1]) if len(sys.argv) > 1 else None, marking):

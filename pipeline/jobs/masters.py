@@ -181,10 +181,7 @@ def watermark_of(order: AssetOrder) -> WatermarkJson | None:
 
 def _watermarking(order: AssetOrder) -> Watermarking | None:
     facts = watermark_of(order)
-    if facts is None:
-        return None
-    message = message_of(order.manifest["project"])
-    return Watermarking(open_watermarker(facts["name"]), message, facts)
+    return None if facts is None else Watermarking(open_watermarker(facts["name"]), facts)
 
 
 def _anchor_gain(anchors: tuple[str, ...], store: Store) -> float | None:

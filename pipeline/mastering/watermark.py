@@ -43,9 +43,13 @@ class Watermarking:
     """What marks the masters of one asset."""
 
     watermarker: Watermarker
-    message: int
     facts: WatermarkJson
     """For the record of the step."""
+
+    @property
+    def message(self) -> int:
+        """The message of the mark."""
+        return int(self.facts["message"], 16)
 
 
 def with_watermark(shaped: Shaped, spec: MasteringSpec, watermarking: Watermarking) -> Shaped:
