@@ -65,7 +65,7 @@ def _result(assets: list[AssetSpec], takes: list[Clip], changes: dict[str, float
     spec = assets[0].mastering
     for asset, take in zip(assets, takes, strict=True):
         spec = replace(asset.mastering, **changes)
-        made = master([TakeInput(take)], spec).results[0]
+        made = master([TakeInput(take)], spec)[0]
         if not isinstance(made, Master):
             raise SystemExit(f"{asset.prompt}: {made}")
         gain = next(step for step in made.chain if step["step"] == "gain")

@@ -130,7 +130,7 @@ def make_jobs(folder: Path, effects: int, loops: int) -> tuple[list[Job], list[J
 
 def ours(job: Job) -> bytes:
     """Cuesmith's whole chain."""
-    made = master([TakeInput(read(job.path))], job.spec).results[0]
+    made = master([TakeInput(read(job.path))], job.spec)[0]
     if isinstance(made, MasteringError):
         raise made
     return render(

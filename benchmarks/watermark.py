@@ -27,7 +27,7 @@ from pipeline.manifest.spec import MasteringSpec
 from pipeline.mastering.chain import Master, master
 from pipeline.mastering.shape import TakeInput
 from pipeline.mastering.watermark import Watermarking, detect
-from pipeline.watermarks import Found, message_of
+from pipeline.watermarks import Found, message_of, message_text
 from pipeline.watermarks.registry import open_watermarker
 
 MESSAGE = message_of("benchmark")
@@ -56,7 +56,7 @@ WAYS: Mapping[str, Callable[[Clip], Clip]] = {
 def mastered(clip: Clip, marking: Watermarking | None) -> Clip | None:
     """The master of a take as the example game would have it, or None if it cannot be mastered."""
     spec = MasteringSpec(-16.0, CEILING, 48_000, 2, clip.seconds, False, None, False, 0.0, 0.0)
-    [result] = master([TakeInput(clip)], spec, watermarking=marking).results
+    [result] = master([TakeInput(clip)], spec, watermarking=marking)
     return result.clip if isinstance(result, Master) else None
 
 
@@ -74,8 +74,8 @@ def pairs(count: int | None, marking: Watermarking) -> Iterator[tuple[Clip, Clip
 def main() -> None:
     """Print the table."""
     watermarker = open_watermarker("audioseal")
-    facts: Any = {"strength": 1.0}
-    marking = Watermarking(watermarker, MESSAGE, facts)
+    facts: Any = {"message": message_text(MESSAGE), "strength": 1.0}
+    marking = Watermarking(watermarker, facts)
     results: dict[str, list[tuple[Found, Found]]] = {name: [] for name in WAYS}
     took = seconds = 0.0
     for marked, plain, cost in pairs(int(sys.argv[1]) if len(sys.argv) > 1 else None, marking):

@@ -1,4 +1,4 @@
-"""The delivery formats: one row each, read by manifests, encoding, signing, the report and the review server.
+"""The delivery formats: one row each, read by manifests, encoding, signing, exports, the report and the review server.
 
 To add a format, add a row here and its encoder to `ENCODERS` in `pipeline/delivery/encode.py`.
 """
@@ -87,6 +87,17 @@ FORMATS = {row.name: row for row in _ROWS}
 FORMAT_NAMES = tuple(FORMATS)
 ANY_FORMAT = f"{', '.join(FORMAT_NAMES[:-1])} or {FORMAT_NAMES[-1]}"
 """All names, for a message."""
+
+TARGET_FORMATS = {
+    "godot": ("wav", "ogg", "mp3"),
+    "godot3": ("wav", "ogg"),
+    "unity": ("wav", "ogg", "mp3"),
+    "unreal": ("wav", "flac", "ogg"),
+    "wwise": ("wav",),
+    "wwise2024": ("wav",),
+    "fmod": ("wav", "flac", "ogg", "mp3"),
+}
+"""What each target of `cuesmith export` imports, the format to prefer first."""
 
 
 def format_of(suffix: str) -> AudioFormat | None:

@@ -28,11 +28,11 @@ from pipeline.catalog.integrity import channel_or_recovered
 from pipeline.catalog.rows import differing, say_difference
 from pipeline.credentials import DEVELOPMENT
 from pipeline.errors import StoreError, UsageError, VerificationError
-from pipeline.export import LIBRARY, export_latest
+from pipeline.export import export_latest
 from pipeline.licenses import LicenseDeclaration, ModelLicense
 from pipeline.manifest.policy import Finding, Level, Policy
 from pipeline.manifest.spec import GateReason
-from pipeline.provenance import MASTER_SCHEMA, MasterRecord, MasterRow, name_of
+from pipeline.provenance import MasterRecord, MasterRow, master_records, name_of
 from pipeline.store import ObjectRef, Store
 from pipeline.texts import comment_fault, name_fault
 
@@ -78,8 +78,7 @@ def refusals(store: Store, version: Version, reviews: ReviewState) -> list[Refus
     Hashes every delivered file of the version.
     """
     concerned: dict[GateReason, list[tuple[str, str]]] = {}
-    digests = [row["master"] for row in version.masters]
-    records: Any = dict(store.get_records("masters", digests, MASTER_SCHEMA, MasterRecord))
+    records = master_records(store, (row["master"] for row in version.masters))
     policy = Policy.from_json(version.policy)
     for row in version.masters:
         for finding in _policy_findings(policy, row, "forbid"):
@@ -93,9 +92,7 @@ def refusals(store: Store, version: Version, reviews: ReviewState) -> list[Refus
 
 def licenses(store: Store, version: Version) -> dict[ModelLicense, int]:
     """The licence of each model that made a master of ``version``, sorted by model, and how many it made."""
-    records: Any = dict(
-        store.get_records("masters", [row["master"] for row in version.masters], MASTER_SCHEMA)
-    )
+    records = master_records(store, (row["master"] for row in version.masters))
     counts = Counter(_license_of(row, records.get(row["master"])) for row in version.masters)
     return {found: counts[found] for found in sorted(counts, key=lambda one: (one.engine, one.model))}
 
@@ -280,18 +277,17 @@ def rollback(
         move["files"] = catalog.files_of(number)
         channel = catalog.channels.write(name, [*channel["history"], move], fence)
     if name == LATEST:
-        export_latest(catalog, LIBRARY, recheck=True)
+        export_latest(catalog, recheck=True)
     return channel
 
 
 def _check_texts(by: str, *because: str) -> None:
     """Raises `UsageError` for a name or an explanation that is not valid."""
-    faults = [
-        ("--by", name_fault(by) if by else None),
+    for option, fault in (
+        ("--by", by and name_fault(by)),
         *(("--because", comment_fault(text)) for text in because),
-    ]
-    for option, fault in faults:
-        if fault is not None:
+    ):
+        if fault:
             raise UsageError(f"{option}: {fault}")
 
 

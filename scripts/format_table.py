@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.formats import FORMATS, AudioFormat
+from pipeline.formats import FORMATS, TARGET_FORMATS, AudioFormat
 
 PAGE = Path(__file__).parents[1] / "docs" / "formats.md"
 BEGIN, END = "<!-- formats:begin -->\n", "<!-- formats:end -->"
 HEAD = """\
-| format | codec | lossless | sample rates | loop points | tags | Content Credentials | MIME type |
-|---|---|---|---|---|---|---|---|"""
+| format | codec | lossless | sample rates | loop points | tags | Content Credentials | export targets | MIME type |
+|---|---|---|---|---|---|---|---|---|"""
 
 
 def _row(row: AudioFormat) -> str:
@@ -25,6 +25,7 @@ def _row(row: AudioFormat) -> str:
         row.loop_points or "no",
         row.tags,
         "in the file" if row.holds_credentials else "beside it",
+        ", ".join(target for target, names in TARGET_FORMATS.items() if row.name in names) or "none",
         f"`{row.mime_type}`",
     ]
     return f"| {' | '.join(cells)} |"

@@ -168,7 +168,7 @@ def ceiling(signals: int) -> None:
     for kind, rate in kinds.items():
         for seed in range(signals):
             spec = MasteringSpec(-10.0, -1.0, 48_000, 1, 1.0, False, None, False, 0.0, 0.0)
-            made = master([TakeInput(_hot(seed, rate))], spec).results[0]
+            made = master([TakeInput(_hot(seed, rate))], spec)[0]
             if not isinstance(made, Master) or not made.limited_db:
                 continue
             ended = Clip(np.pad(made.clip.samples, ((0, 0), (0, 4800))), made.clip.rate)
@@ -230,7 +230,7 @@ def masters(count: int) -> None:
     unexplained = 0
     for seed in range(count):
         take, spec = _mixed(seed)
-        made = master([TakeInput(take)], spec).results[0]
+        made = master([TakeInput(take)], spec)[0]
         if not isinstance(made, Master):
             reasons[str(made).split(";")[0].split(",")[0]] += 1
             continue

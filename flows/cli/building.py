@@ -26,7 +26,7 @@ from pipeline.build.readiness import require
 from pipeline.catalog import REMEDIES, lost_marks, missed_in
 from pipeline.credentials import DEVELOPMENT
 from pipeline.errors import MachineError
-from pipeline.export import LIBRARY, export_latest
+from pipeline.export import export_latest
 from pipeline.manifest.problems import list_names
 from pipeline.plan import Stage
 
@@ -63,7 +63,7 @@ def locked(prepared: Prepared, request: BuildRequest, run_id: str, wait: bool) -
 
 def unchanged(prepared: Prepared) -> dict[str, Any]:
     """Bring ``library/latest`` up to date; return the object of ``build --json`` for a build that makes nothing."""
-    library = export_latest(prepared.catalog, LIBRARY)
+    library = export_latest(prepared.catalog)
     return unchanged_result(prepared) | {"library": library.to_json() if library else None}
 
 

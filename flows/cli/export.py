@@ -13,10 +13,11 @@ from flows.cli.output import command, counted, one_line, print_json, print_stdou
 from flows.cli.versions import channel_version, open_catalog
 from pipeline.catalog import LATEST
 from pipeline.errors import UsageError
+from pipeline.formats import TARGET_FORMATS
 from pipeline.generators import engine_keys
 
-TARGETS = ("godot", "godot3", "unity", "unreal", "wwise", "wwise2024", "fmod")
-"""Names of the targets, which a test compares with those of `pipeline.export`: that one imports numpy."""
+TARGETS = tuple(TARGET_FORMATS)
+"""Names of the targets. A test compares them with those of `pipeline.export`, which imports numpy."""
 
 
 @command

@@ -20,7 +20,7 @@ from pipeline.catalog import (
 )
 from pipeline.catalog.rows import with_waiting_rows
 from pipeline.errors import CuesmithError, UsageError, VerificationError
-from pipeline.export import LIBRARY, export_findings, export_latest, forget_export
+from pipeline.export import export_findings, export_latest, forget_export
 from pipeline.store import Finding, Repair, Store, gc
 
 
@@ -52,7 +52,7 @@ def verify_command(
     library = _library_findings(store)
     findings += library
     if repairs:
-        forget_export(store, LIBRARY)
+        forget_export(store)
         repairs += [Repair(finding, (), "build again to restore it") for finding in library]
     elif repair and library:
         repairs = _restore_library(store, library)
@@ -110,7 +110,7 @@ def _problems(left: list[Finding], different: int, repaired: bool) -> str:
 
 def _library_findings(store: Store) -> list[Finding]:
     try:
-        return export_findings(Catalog(store), LIBRARY)
+        return export_findings(store)
     except (CuesmithError, OSError):
         # `verify` reports the version or the channel that cannot be read.
         return []
@@ -118,7 +118,7 @@ def _library_findings(store: Store) -> list[Finding]:
 
 def _restore_library(store: Store, findings: list[Finding]) -> list[Repair]:
     """Restore the published files; move files that Cuesmith did not publish aside."""
-    exported = export_latest(Catalog(store), LIBRARY, recheck=True)
+    exported = export_latest(Catalog(store), recheck=True)
     moved = exported.moved_aside if exported else {}
     return [
         Repair(

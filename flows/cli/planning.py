@@ -45,7 +45,7 @@ from pipeline.build.plan_rows import PlannedRow, RowAction, grouped, licenses_of
 from pipeline.build.prepare import BuildRequest, Prepared, prepare, removal_problem, unchanged_result
 from pipeline.build.readiness import unmet_requirements
 from pipeline.errors import UsageError
-from pipeline.export import LIBRARY, ChangedFile, changed_files
+from pipeline.export import changed_files
 from pipeline.generators import engine_keys, find_engine
 from pipeline.manifest.problems import list_names
 from pipeline.plan import BuildEstimate, check_profiles, estimate, recorded_speeds
@@ -178,7 +178,7 @@ def plan_command(
     leaving = [row.name for row in rows if row.action is RowAction.REMOVE]
     refused = removal_problem(prepared, prepared.latest)
     missing = unchanged_result(prepared)["failed"]
-    library = changed_files(prepared.store, LIBRARY)
+    library = changed_files(prepared.store)
     licenses = licenses_of(prepared)
     unmet = unmet_requirements(prepared)
     result = {
@@ -187,7 +187,7 @@ def plan_command(
         "leaving": leaving,
         "missing": missing,
         "removals": refused,
-        "library": [str(fault) for fault in library],
+        "library": library,
         "estimate": build_estimate.to_json(),
     }
     if ci or summary:
@@ -265,9 +265,9 @@ def _print_leaving(leaving: list[str]) -> None:
         )
 
 
-def _print_library(faults: list[ChangedFile]) -> None:
+def _print_library(faults: list[str]) -> None:
     if faults:
-        names = list_names([str(fault) for fault in faults], limit=MANY_NAMES)
+        names = list_names(faults, limit=MANY_NAMES)
         print_stderr(f"{names}; cuesmith build restores its own files and keeps other files")
 
 

@@ -9,9 +9,11 @@ import io
 import math
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from mutagen import ogg
+from mutagen.id3 import BitPaddedInt
 from mutagen.mp3 import HeaderNotFoundError, MPEGFrame
 
 from pipeline.audio.clip import XIPH_ORDERS, Clip, guessed_mask, in_mask_order
@@ -24,15 +26,12 @@ def id3_size(data: bytes) -> int:
     """Bytes of the ID3v2 tags (ID3v2.4, 3.1) at the start of ``data``: some programs put one before any sound file."""
     place = 0
     while data[place : place + 3] == b"ID3" and len(data) >= place + _ID3_HEADER:
-        size = 0
-        for byte in data[place + 6 : place + 10]:
-            size = size << 7 | byte & 0x7F
+        size = BitPaddedInt(data[place + 6 : place + 10])
         footer = _ID3_HEADER if data[place + 5] & _ID3_FOOTER else 0
         place += _ID3_HEADER + size + footer
     return min(place, len(data))
 
 
-_MPEG_FRAME: Any = MPEGFrame
 _HAS_FRAMES, _HAS_BYTES = 1, 2
 _MP3_TRAILERS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"ID3", b"3DI")
 
@@ -40,7 +39,7 @@ _MP3_TRAILERS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"ID3", b"3DI")
 def _mp3_frame_size(head: bytes) -> int:
     """Bytes of the frame that begins with ``head``; 0 if it is no frame or does not state its length."""
     try:
-        frame = _MPEG_FRAME(io.BytesIO(head))
+        frame = MPEGFrame(io.BytesIO(head))
     except HeaderNotFoundError:
         return 0
     if frame.layer == 1:
@@ -90,17 +89,13 @@ _OPUS_HEAD = b"OpusHead"
 _OPUS_FAMILY = 18
 """From the beginning of `_OPUS_HEAD`: the channel mapping family."""
 _SURROUND_FAMILY = 1
-_OGG_PAGE: Any = ogg.OggPage
 
 
-def _ogg_pages(data: bytes) -> Iterator[Any]:
-    """Complete pages (RFC 3533) from the start of ``data`` up to the first byte that begins none."""
+def ogg_pages(data: bytes) -> Iterator[Any]:
+    """The `OggPage` objects of a file (RFC 3533). Raises mutagen's ``error`` or `EOFError` where no page begins."""
     file = io.BytesIO(data)
-    while True:
-        try:
-            yield _OGG_PAGE(file)
-        except (EOFError, ogg.error):
-            return
+    while file.tell() < len(data):
+        yield ogg.OggPage(file)
 
 
 def ogg_problem(data: bytes) -> str | None:
@@ -108,18 +103,19 @@ def ogg_problem(data: bytes) -> str | None:
     next_page: dict[int, int] = {}
     open_streams: set[int] = set()
     end = 0
-    for page in _ogg_pages(data):
-        if page.write() != data[page.offset : page.offset + page.size]:
-            return f"its page at byte {page.offset} is damaged"
-        if page.first:
-            next_page[page.serial] = page.sequence
-            open_streams.add(page.serial)
-        if next_page.get(page.serial) != page.sequence:
-            return f"pages before byte {page.offset} are missing"
-        next_page[page.serial] = page.sequence + 1
-        if page.last:
-            open_streams.discard(page.serial)
-        end = page.offset + page.size
+    with suppress(EOFError, ogg.error):
+        for page in ogg_pages(data):
+            if page.write() != data[page.offset : page.offset + page.size]:
+                return f"its page at byte {page.offset} is damaged"
+            if page.first:
+                next_page[page.serial] = page.sequence
+                open_streams.add(page.serial)
+            if next_page.get(page.serial) != page.sequence:
+                return f"pages before byte {page.offset} are missing"
+            next_page[page.serial] = page.sequence + 1
+            if page.last:
+                open_streams.discard(page.serial)
+            end = page.offset + page.size
     if open_streams:
         return "its end is missing" if end == len(data) else f"its page at byte {end} is cut or damaged"
     return None
@@ -155,13 +151,14 @@ def _boxes(data: bytes, place: int, end: int) -> Iterator[Box]:
         place = stop
 
 
-def _find_box(data: bytes, box: Box | None, *path: bytes) -> Box | None:
-    """The box at ``path`` within ``box``."""
-    for name in path:
-        if box is None:
-            return None
-        box = next((inner for inner in _boxes(data, box[1], box[2]) if inner[0] == name), None)
-    return box
+def _boxes_at(data: bytes, box: Box, *path: bytes) -> Iterator[Box]:
+    """Every box at ``path`` within ``box``."""
+    if not path:
+        yield box
+        return
+    for inner in _boxes(data, box[1], box[2]):
+        if inner[0] == path[0]:
+            yield from _boxes_at(data, inner, *path[1:])
 
 
 def iso_problem(data: bytes) -> str | None:
@@ -181,44 +178,34 @@ def iso_length(data: bytes, rate: int) -> int | None:
     """
     try:
         return _iso_length(data, rate)
-    except (struct.error, ZeroDivisionError):
+    except (StopIteration, IndexError, struct.error, ZeroDivisionError):
         return None
 
 
 def _iso_length(data: bytes, rate: int) -> int | None:
-    file: Box = (b"", 0, len(data))
-    movie = _find_box(data, file, b"moov")
-    track = _sound_track(data, movie)
-    table = _find_box(data, track, b"mdia", b"minf", b"stbl", b"stts")
-    if table is None:
-        return None
-    scale = _timescale(data, _find_box(data, track, b"mdia", b"mdhd"))
-    total = _iso_duration(data, table)
-    edits = _iso_edits(data, _find_box(data, track, b"edts", b"elst"))
-    if not total or not scale or len(edits) != 1:
+    """`iso_length`; raises `StopIteration` for a box that is not there."""
+    movie = next(_boxes_at(data, (b"", 0, len(data)), b"moov"))
+    track = next(
+        track
+        for track in _boxes_at(data, movie, b"trak")
+        for _, first, _ in _boxes_at(data, track, b"mdia", b"hdlr")
+        if data[first + 8 : first + 12] == b"soun"
+    )
+    total = _iso_duration(data, next(_boxes_at(data, track, b"mdia", b"minf", b"stbl", b"stts")))
+    scale = _timescale(data, next(_boxes_at(data, track, b"mdia", b"mdhd")))
+    tick = scale / _timescale(data, next(_boxes_at(data, movie, b"mvhd")))
+    edits = _iso_edits(data, next(_boxes_at(data, track, b"edts", b"elst")))
+    if not total or len(edits) != 1:
         return None
     [(duration, start)] = edits
-    tick = scale / _timescale(data, _find_box(data, movie, b"mvhd"))
     played = total - start
     if duration and played > (duration + 1) * tick:
         played = round(duration * tick)
     return round(played * rate / scale)
 
 
-def _sound_track(data: bytes, movie: Box | None) -> Box | None:
-    if movie is None:
-        return None
-    for box in _boxes(data, movie[1], movie[2]):
-        handler = _find_box(data, box, b"mdia", b"hdlr") if box[0] == b"trak" else None
-        if handler is not None and data[handler[1] + 8 : handler[1] + 12] == b"soun":
-            return box
-    return None
-
-
-def _timescale(data: bytes, header: Box | None) -> int:
+def _timescale(data: bytes, header: Box) -> int:
     """Time units a second in an ``mvhd`` or ``mdhd`` box."""
-    if header is None:
-        return 0
     return int(struct.unpack_from(">I", data, header[1] + (20 if data[header[1]] == 1 else 12))[0])
 
 
@@ -230,10 +217,8 @@ def _iso_duration(data: bytes, table: Box) -> int:
     return sum(number * length for number, length in zip(pairs[::2], pairs[1::2], strict=True))
 
 
-def _iso_edits(data: bytes, box: Box | None) -> list[tuple[int, int]]:
+def _iso_edits(data: bytes, box: Box) -> list[tuple[int, int]]:
     """Duration (in the movie's units) and start (in the track's) of each edit that plays sound."""
-    if box is None:
-        return []
     wide = data[box[1]] == 1
     entry = struct.Struct(">QqI" if wide else ">IiI")
     (count,) = struct.unpack_from(">I", data, box[1] + 4)
@@ -255,19 +240,16 @@ def matroska_seconds(data: bytes) -> float | None:
     if place < 0:
         return None
     info = data[place : place + _MKV_LARGEST_INFO]
-    scale = _mkv_unsigned(info, _MKV_SCALE) or _MKV_USUAL_SCALE_NS
-    at = info.find(_MKV_DURATION)
-    size = info[at + 2] & 0x7F if at >= 0 and at + 2 < len(info) else 0
-    if size not in (4, 8) or at + 3 + size > len(info):
+    scale = int.from_bytes(_mkv_payload(info, _MKV_SCALE)) or _MKV_USUAL_SCALE_NS
+    duration = _mkv_payload(info, _MKV_DURATION)
+    if len(duration) not in (4, 8):
         return None
-    (units,) = struct.unpack_from(">f" if size == 4 else ">d", info, at + 3)
+    (units,) = struct.unpack(">f" if len(duration) == 4 else ">d", duration)
     return units * scale / 1e9 if math.isfinite(units) and units > 0 else None
 
 
-def _mkv_unsigned(info: bytes, name: bytes) -> int | None:
-    at = info.find(name)
-    if at < 0 or at + len(name) >= len(info):
-        return None
-    size = info[at + len(name)] & 0x7F
-    begin = at + len(name) + 1
-    return int.from_bytes(info[begin : begin + size]) if size <= 8 else None
+def _mkv_payload(info: bytes, name: bytes) -> bytes:
+    """The payload of the first element ``name``; empty if there is none, or if it is longer than a number."""
+    rest = info.partition(name)[2]
+    size = rest[0] & 0x7F if rest else 0
+    return rest[1 : 1 + size] if size <= 8 else b""

@@ -14,9 +14,8 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import soundfile
@@ -90,15 +89,15 @@ class _Forward(soundfile.SoundFile):  # type: ignore[misc]
         return False
 
 
-def decode_by_libsndfile(data: bytes, **layout: Any) -> tuple[Clip, str | None]:
+def decode_by_libsndfile(data: bytes) -> tuple[Clip, str | None]:
     """The sound of a file's bytes, and why libsndfile stopped before the length in the header, or None.
 
-    ``layout`` describes samples without a header. Raises `UnreadableSoundError` with libsndfile's reason.
+    Raises `UnreadableSoundError` with libsndfile's reason.
     """
     blocks: list[Samples] = []
     reason: str | None = None
     try:
-        with _Forward(_Bytes(data), **layout) as file:
+        with _Forward(_Bytes(data)) as file:
             check_rate(file.samplerate)
             rate, channels, stated = file.samplerate, file.channels, file.frames
             step = max(1, _BLOCK // channels)
@@ -130,40 +129,29 @@ _ADDRESS = re.compile(" @ 0x[0-9a-f]+")
 """Of ffmpeg's own objects in its messages, different each time."""
 
 
-def find_ffmpeg(*, systems_first: bool = False) -> str | None:
-    """Path of ffmpeg: the one of the extra ``m4a``, else the system's; None if there is none.
+def ffmpeg_program(what: str, *, systems_first: bool = False) -> str:
+    """Path of ffmpeg: the one of the extra ``m4a``, else the system's.
 
     The extra's ffmpeg writes the same bytes on every machine. The system's, preferred with ``systems_first``, knows the
-    speakers of more files.
+    speakers of more files. If there is none, raises `MachineError` with ``what`` needs it.
     """
     system = shutil.which("ffmpeg")
-    if imageio_ffmpeg is None or (systems_first and system):
-        return system
-    try:
-        return str(imageio_ffmpeg.get_ffmpeg_exe())
-    except RuntimeError:
-        return system
-
-
-def ffmpeg_program(what: str, *, systems_first: bool = False) -> str:
-    """Path of ffmpeg by `find_ffmpeg`. If there is none, raises `MachineError` with ``what`` needs it."""
-    program = find_ffmpeg(systems_first=systems_first)
-    if program is None:
+    if imageio_ffmpeg is not None and not (systems_first and system):
+        with suppress(RuntimeError):
+            return str(imageio_ffmpeg.get_ffmpeg_exe())
+    if system is None:
         raise MachineError(f"{what} needs ffmpeg, which is not installed; {REMEDY}")
-    return program
+    return system
 
 
-def decode_by_ffmpeg(
-    program: str, source: bytes | Path, container: str, most_bytes: int
-) -> tuple[bytes, str]:
+def decode_by_ffmpeg(program: str, data: bytes, container: str, most_bytes: int) -> tuple[bytes, str]:
     """The first sound of a file as float32 WAV of at most ``most_bytes``, and ffmpeg's first error message (or "").
 
     ``container`` is the name of ffmpeg's demuxer. Raises `UnreadableSoundError` if ffmpeg cannot read the file.
     """
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "sound" if isinstance(source, bytes) else source.absolute()
-        if isinstance(source, bytes):
-            path.write_bytes(source)
+        path = Path(folder) / "sound"
+        path.write_bytes(data)
         reading = ["-nostdin", "-v", "error", "-protocol_whitelist", "file", "-f", container]
         writing = ["-map", "0:a:0", "-c:a", "pcm_f32le", "-fs", str(most_bytes), "-f", "wav", "pipe:1"]
         command = [program, *reading, "-i", f"file:{path}", *writing]

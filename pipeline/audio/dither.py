@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.audio.clip import Clip, Samples
+from pipeline.audio.clip import Clip
 
 Depth = Literal["16", "24", "float"]
 """Bits a sample: signed integers of 16 or 24, or IEEE float32."""
@@ -46,27 +46,14 @@ def quantise(clip: Clip, bits: int) -> Integers:
     "Quantization and Dither", JAES 40/5, 1992), with a seed from the samples. Exact silence stays exact silence. 24 bit
     is rounded without dither: its step is below any converter's noise. Samples beyond full scale are clipped.
     """
-    if bits == 24:
-        return _quantised24(clip.samples)
     values = interleaved(clip)
     scale = np.float32(1 << (bits - 1))
-    values = np.clip(values, -1.0, 1.0, out=values)
+    np.clip(values, -1.0, 1.0, out=values)
     values *= scale
-    _dither(clip, values)
+    if bits == 16:
+        _dither(clip, values)
     np.rint(values, out=values)
     return np.clip(values, -scale, scale - 1, out=values).astype("<i4")
-
-
-def _quantised24(samples: Samples) -> Integers:
-    """``samples`` of shape [channels, samples] interleaved, rounded to 24 bit and clipped to full scale."""
-    scale = np.float32(1 << 23)
-    frames = np.empty(samples.shape[::-1], np.float32)
-    for place, channel in enumerate(samples):
-        np.multiply(channel, scale, out=frames[:, place])
-    np.rint(frames, out=frames)
-    if frames.max(initial=0.0) >= scale or frames.min(initial=0.0) < -scale:
-        np.clip(frames, -scale, scale - 1, out=frames)
-    return frames.astype("<i4")
 
 
 def _pcm24(clip: Clip) -> memoryview:
@@ -78,7 +65,8 @@ def _pcm24(clip: Clip) -> memoryview:
     places = np.ndarray((clip.samples.size,), "<i4", packed.data, 0, (3,))
     step = max(1, _PART // clip.channels)
     for start in range(0, clip.length, step):
-        flat = _quantised24(clip.samples[:, start : start + step]).reshape(-1)
+        part = Clip(clip.samples[:, start : start + step], clip.rate)
+        flat = quantise(part, 24).reshape(-1)
         first = start * clip.channels
         places[first : first + len(flat)] = flat
     return packed[:-1].data
@@ -93,8 +81,7 @@ def pcm_bytes(clip: Clip, depth: Depth) -> bytes | memoryview:
         return interleaved(clip).tobytes()
     if depth == "16":
         return quantise(clip, 16).astype("<i2").tobytes()
-    with np.errstate(over="ignore"):
-        return _pcm24(clip)
+    return _pcm24(clip)
 
 
 def pcm_sha256(clip: Clip, depth: Depth = "float") -> str:

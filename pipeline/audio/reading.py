@@ -64,9 +64,8 @@ def read_sound(source: bytes | str | Path) -> Sound:
     format that needs ffmpeg if there is none.
     """
     name = "the sound" if isinstance(source, bytes) else str(source)
-    path = None if isinstance(source, bytes) else Path(source)
     try:
-        clip, problem = _decode(source if isinstance(source, bytes) else _file_bytes(Path(source)), path)
+        clip, problem = _decode(source if isinstance(source, bytes) else _file_bytes(Path(source)))
     except UnreadableSoundError as error:
         raise UsageError(
             f"{name} cannot be read as audio: {error}; give a complete {ANY_FORMAT} file"
@@ -100,21 +99,21 @@ def _file_bytes(path: Path) -> bytes:
     raise UsageError(f"{path}: larger than {LARGEST_FILE >> 30} GiB; cut it into parts")
 
 
-def _decode(data: bytes, path: Path | None) -> tuple[Clip, str | None]:
+def _decode(data: bytes) -> tuple[Clip, str | None]:
     """The sound and what is wrong with the file; its first bytes decide which reader is used."""
     if not data:
         raise UnreadableSoundError("it is empty")
     tags = id3_size(data)
     if tags and data[tags : tags + 4] in (b"RIFF", b"RIFX", b"RF64", b"BW64", b"fLaC", b"OggS", b"FORM"):
-        data, path = data[tags:], None
+        data = data[tags:]
     if is_wave(data):
         return read_wave(data)
     if data[4:8] in FIRST_BOXES:
-        return _iso(data, path)
+        return _iso(data)
     if data[:4] == _MATROSKA:
-        return _matroska(data, path)
+        return _matroska(data)
     if data[:1] == b"\xff" and data[1:2] and data[1] & 0xF6 == 0xF0:
-        return _by_ffmpeg(data, path, "aac", "AAC")
+        return _by_ffmpeg(data, "aac", "AAC")
     return _by_libsndfile(data)
 
 
@@ -144,29 +143,29 @@ def _mp3(data: bytes) -> tuple[Clip, str | None]:
     return clip, problem
 
 
-def _by_ffmpeg(data: bytes, path: Path | None, container: str, what: str) -> tuple[Clip, str | None]:
+def _by_ffmpeg(data: bytes, container: str, what: str) -> tuple[Clip, str | None]:
     """The sound that ffmpeg decodes to WAV, and its first error message as what is wrong."""
     most_bytes = 4 * MOST_SAMPLES
     program = ffmpeg_program(what, systems_first=True)
-    decoded, message = decode_by_ffmpeg(program, path or data, container, most_bytes)
+    decoded, message = decode_by_ffmpeg(program, data, container, most_bytes)
     if len(decoded) >= most_bytes:
         raise UnreadableSoundError(f"longer than {MOST_SAMPLES} samples of all channels")
     clip, problem = read_wave(decoded)
     return clip, f"ffmpeg: {message}" if message else problem
 
 
-def _matroska(data: bytes, path: Path | None) -> tuple[Clip, str | None]:
+def _matroska(data: bytes) -> tuple[Clip, str | None]:
     """Matroska and WebM; the header states the duration unless the file was streamed."""
-    clip, problem = _by_ffmpeg(data, path, "matroska", "Matroska or WebM")
+    clip, problem = _by_ffmpeg(data, "matroska", "Matroska or WebM")
     stated = matroska_seconds(data)
     if stated is not None and clip.seconds < stated - _MATROSKA_SLACK_S:
         problem = problem or f"its header states {stated:.3f} s, but it has {clip.seconds:.3f} s"
     return clip, problem
 
 
-def _iso(data: bytes, path: Path | None) -> tuple[Clip, str | None]:
+def _iso(data: bytes) -> tuple[Clip, str | None]:
     """MP4 and similar files, without the coder's padding at the end."""
-    clip, problem = _by_ffmpeg(data, path, "mov", "m4a")
+    clip, problem = _by_ffmpeg(data, "mov", "m4a")
     problem = iso_problem(data) or problem
     length = iso_length(data, clip.rate)
     if length is None:

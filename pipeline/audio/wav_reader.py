@@ -62,23 +62,17 @@ def is_wave(data: bytes) -> bool:
     return _structure(data) is not None
 
 
-@dataclass(frozen=True, slots=True)
-class _Chunks:
-    """The chunks of a file, and what is wrong with them."""
+def _walk(data: bytes, structure: _Structure) -> tuple[dict[bytes, tuple[int, int]], str | None]:
+    """First byte and number of existing bytes of each chunk by name, and what is wrong with the chunks.
 
-    places: dict[bytes, tuple[int, int]]
-    """First byte and number of existing bytes by name."""
-    problem: str | None
-
-
-def _walk(data: bytes, structure: _Structure) -> _Chunks:
-    """Chunks by name; the first of each name counts."""
+    The first chunk of each name counts.
+    """
     places: dict[bytes, tuple[int, int]] = {}
     place = structure.first
     while place < len(data):
         chunk = structure.chunk(data, place)
         if chunk is None:
-            return _Chunks(places, _rest_problem(data[place:]))
+            return places, _rest_problem(data[place:])
         name, first, size = chunk
         if name == b"data":
             size = _data_size(data, structure, first, size, places.get(b"ds64"))
@@ -86,9 +80,9 @@ def _walk(data: bytes, structure: _Structure) -> _Chunks:
         places.setdefault(name, (first, actual))
         if actual < size:
             shown = name.decode("ascii").strip()
-            return _Chunks(places, f"its {shown} chunk should have {size} bytes, but has {actual}")
+            return places, f"its {shown} chunk should have {size} bytes, but has {actual}"
         place = structure.after(first + actual)
-    return _Chunks(places, None)
+    return places, None
 
 
 def _rest_problem(rest: bytes) -> str | None:
@@ -182,16 +176,16 @@ def read_wave(data: bytes) -> tuple[Clip, str | None]:
     structure = _structure(data)
     if structure is None:
         raise UnreadableSoundError("no RIFF/WAVE header")
-    chunks = _walk(data, structure)
-    if b"fmt " not in chunks.places or b"data" not in chunks.places:
-        missing = "data" if b"fmt " in chunks.places else "fmt"
-        because = f" ({chunks.problem})" if chunks.problem else ""
+    chunks, problem = _walk(data, structure)
+    if b"fmt " not in chunks or b"data" not in chunks:
+        missing = "data" if b"fmt " in chunks else "fmt"
+        because = f" ({problem})" if problem else ""
         raise UnreadableSoundError(f"it has no {missing} chunk{because}")
-    first, size = chunks.places[b"fmt "]
+    first, size = chunks[b"fmt "]
     payload = data[first : first + size]
     described = _format(payload, structure.size_format[0])
-    first, size = chunks.places[b"data"]
-    problem = chunks.problem or described.problem(size)
+    first, size = chunks[b"data"]
+    problem = problem or described.problem(size)
     if described.is_plain:
         samples = _plain(data, first, size, described)
     else:

@@ -37,7 +37,7 @@ from pipeline.catalog.tables import csv_bytes, frame, parquet_bytes
 from pipeline.catalog.version import MANIFEST_FILE, texts_bytes
 from pipeline.credentials.signing import open_signer, sign_rows
 from pipeline.errors import CuesmithError, StoreError
-from pipeline.export import LIBRARY, Exported, export_latest
+from pipeline.export import Exported, export_latest
 from pipeline.provenance import MasterRow, MissingRow, place_of
 from pipeline.report import write_report
 from pipeline.store import Fence, Store
@@ -178,7 +178,7 @@ def publish_version(
         rules=prepared.rules,
     )
     _logger.info("version %s %s", version.number, "published" if published else "unchanged")
-    library = export_latest(prepared.catalog, LIBRARY)
+    library = export_latest(prepared.catalog)
     _logger.info("library/latest shows version %s", version.number)
     return Published(version, published, library)
 

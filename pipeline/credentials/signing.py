@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from pipeline.audio import read_chunks
+import numpy as np
+
+from pipeline.audio import Clip, read_chunks, wav_bytes
 from pipeline.cpus import usable_cpus
 from pipeline.credentials.claim import Claim, SignedFiles, claim_of, definition
 from pipeline.credentials.development import development_identity
@@ -49,10 +51,7 @@ _CHUNK = "C2PA"
 _FILLER = {"filler": "."}
 """Makes the claim one byte longer, so that a chunk of odd size becomes even."""
 _PROBE_CLAIM = Claim("probe", "", {"model": "", "revision": ""})
-_PROBE_WAV = (
-    b"RIFF" + struct.pack("<I", 38) + b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, 8000, 16000, 2, 16)
-    + b"data" + struct.pack("<IH", 2, 0)
-)  # fmt: skip
+_PROBE_WAV = wav_bytes(Clip(np.zeros((1, 1), np.float32), 8_000))
 
 
 def library() -> Any:

@@ -25,11 +25,11 @@ from pipeline.delivery.codecs import (
     m4a_bytes,
     m4a_frames,
 )
-from pipeline.delivery.loop_points import cue_chunk, loop_comments, smpl_chunk
 from pipeline.delivery.ogg import OPUS_PACKET, with_ends, with_serial, with_two_pages
 from pipeline.delivery.tags import (
     Labels,
     Pairs,
+    loop_comments,
     r128_gain,
     replaygain,
     vorbis_comments,
@@ -37,7 +37,7 @@ from pipeline.delivery.tags import (
     with_comments,
     with_id3,
 )
-from pipeline.delivery.wav_metadata import bext_chunk, info_chunk, ixml_chunk
+from pipeline.delivery.wav_metadata import bext_chunk, cue_chunk, info_chunk, ixml_chunk, smpl_chunk
 from pipeline.errors import MasteringError, UsageError
 from pipeline.formats import FORMATS
 from pipeline.mastering.limiter import apply_gain, unrolled
@@ -59,11 +59,6 @@ class Content:
     """For the loudness fields of a wav and the loudness tags of the other formats."""
     compression: float | None = None
     """Of ogg, opus and mp3: libsndfile's compression level, 0 (the largest file) to 1; None for the usual one."""
-
-    @property
-    def loudness(self) -> list[tuple[str, str]]:
-        """ReplayGain tags."""
-        return replaygain(self.measured)
 
     def comments(self, loudness: Pairs) -> list[tuple[str, str]]:
         """Vorbis comments with these loudness tags."""
@@ -109,7 +104,9 @@ def _wav(clip: Clip, content: Content) -> bytes:
 
 
 def _flac(clip: Clip, content: Content) -> bytes:
-    return with_comments(flac_bytes(clip, content.depth), FLAC, content.comments(content.loudness))
+    return with_comments(
+        flac_bytes(clip, content.depth), FLAC, content.comments(replaygain(content.measured))
+    )
 
 
 def _ogg(clip: Clip, content: Content) -> bytes:
@@ -117,7 +114,7 @@ def _ogg(clip: Clip, content: Content) -> bytes:
         clip,
         with_two_pages(lossy_bytes(clip, _coding(VORBIS, content))),
         OggVorbis,
-        content.comments(content.loudness),
+        content.comments(replaygain(content.measured)),
     )
 
 
@@ -149,11 +146,11 @@ def _finished_ogg(clip: Clip, data: bytes, file_type: Any, comments: Pairs) -> b
 
 
 def _mp3(clip: Clip, content: Content) -> bytes:
-    return with_id3(lossy_bytes(clip, _coding(MP3, content)), content.labels, content.loudness)
+    return with_id3(lossy_bytes(clip, _coding(MP3, content)), content.labels, replaygain(content.measured))
 
 
 def _m4a(clip: Clip, content: Content) -> bytes:
-    return with_atoms(m4a_bytes(clip), content.labels, content.loudness)
+    return with_atoms(m4a_bytes(clip), content.labels, replaygain(content.measured))
 
 
 ENCODERS: Mapping[str, Callable[[Clip, Content], bytes]] = {

@@ -6,15 +6,14 @@ number that the caller derives from the sound.
 
 from __future__ import annotations
 
-import io
 import itertools
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from mutagen import ogg
+from mutagen.ogg import OggPage
 
-_OGG_PAGE: Any = ogg.OggPage
+from pipeline.audio.containers import ogg_pages
 
 _PRE_SKIP = 10
 """First byte of the pre-skip in the identification header of Opus."""
@@ -33,22 +32,13 @@ OPUS_PACKET = 960
 """Samples at 48 kHz in each packet that libsndfile writes: 20 ms."""
 
 
-def read_pages(data: bytes) -> list[Any]:
-    """The `OggPage` objects of a file. Raises mutagen's ``error`` if it is not Ogg."""
-    file = io.BytesIO(data)
-    pages = []
-    while file.tell() < len(data):
-        pages.append(_OGG_PAGE(file))
-    return pages
-
-
 def _page_bytes(pages: Iterable[Any]) -> bytes:
     return b"".join(page.write() for page in pages)
 
 
 def _new_page(like: Any, number: int, granule: int, packets: list[bytes], *, is_last: bool = False) -> Any:
     """Page ``number`` of the stream of ``like``, with whole ``packets`` up to sample ``granule``."""
-    page = _OGG_PAGE()
+    page = OggPage()
     page.serial, page.sequence, page.position = like.serial, number, granule
     page.packets, page.last = packets, is_last
     return page
@@ -56,7 +46,7 @@ def _new_page(like: Any, number: int, granule: int, packets: list[bytes], *, is_
 
 def with_serial(data: bytes, serial: int) -> bytes:
     """A single Ogg stream with ``serial`` (uint32) on every page."""
-    pages = read_pages(data)
+    pages = list(ogg_pages(data))
     for page in pages:
         page.serial = serial
     return _page_bytes(pages)
@@ -84,7 +74,7 @@ def with_ends(data: bytes, before: int, samples: int) -> bytes:
     the pre-skip in the packet that it trims, so the last packet must contain no skipped sample. Raises `ValueError` if
     it does, or if the stream is too short.
     """
-    pages = read_pages(data)
+    pages = list(ogg_pages(data))
     heads = pages[:_HEAD_PAGES]
     identification = bytearray(heads[0].packets[0])
     pre_skip = struct.unpack_from("<H", identification, _PRE_SKIP)[0] + before
@@ -92,7 +82,7 @@ def with_ends(data: bytes, before: int, samples: int) -> bytes:
     heads[0].packets = [bytes(identification)]
     end = pre_skip + samples
     count = -(-end // OPUS_PACKET)
-    packets = _OGG_PAGE.to_packets(pages[_HEAD_PAGES:])[:count]
+    packets = OggPage.to_packets(pages[_HEAD_PAGES:])[:count]
     if len(packets) < count or pre_skip > (count - 1) * OPUS_PACKET:
         raise ValueError(f"an Opus stream of {len(packets)} packets cannot play samples {pre_skip} to {end}")
     sound, done = [], 0
@@ -110,7 +100,7 @@ def with_two_pages(data: bytes) -> bytes:
     ffmpeg does not trim the end on a stream's first page of sound. The page before the last needs its own granule
     position: the sum of its packets' samples, a quarter of each block and of the block before it (Vorbis I, 4.3.8).
     """
-    pages = read_pages(data)
+    pages = list(ogg_pages(data))
     heads, sound = pages[:-1], pages[-1]
     packets, end, number = sound.packets, sound.position, sound.sequence
     if len(packets) < 2 or sum(page.position > 0 for page in pages) != 1:

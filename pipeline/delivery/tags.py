@@ -1,4 +1,7 @@
-"""The labels of a delivered file, and the tags that hold them: Vorbis comments, ID3 and MP4 atoms, by mutagen."""
+"""The labels of a delivered file, and the tags that hold them: Vorbis comments, ID3 and MP4 atoms, by mutagen.
+
+The labels in a delivered lossless file are read too, so that a file made from it gets the same ones.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,14 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from xml.etree import ElementTree
 
-from mutagen import id3, mp4
+from mutagen import MutagenError, id3, mp4
+from mutagen.flac import FLAC
 
+from pipeline.audio import read_chunks
 from pipeline.audio.decibel import amplitude
+from pipeline.errors import UsageError
 from pipeline.manifest.spec import Kind
 from pipeline.mastering.measure import Measurement
 from pipeline.provenance import MasterRecord, master_name
@@ -95,9 +102,6 @@ def labels_of(
 TOOL = "Cuesmith"
 Pairs = Sequence[tuple[str, str]]
 
-_ID3: Any = id3
-_MP4: Any = mp4
-
 
 def _no_padding(_: object) -> int:
     return 0
@@ -145,6 +149,11 @@ def vorbis_comments(labels: Labels | None, loop: Pairs, loudness: Pairs) -> list
     return [*loop, *((name, value) for name, value in common if value), *loudness, *labels.plain()]
 
 
+def loop_comments(start: int, end: int) -> list[tuple[str, str]]:
+    """Vorbis comments in decimal samples; ``end`` is exclusive. RPG Maker and similar players look for these names."""
+    return [("LOOPSTART", str(start)), ("LOOPLENGTH", str(end - start))]
+
+
 def with_comments(data: bytes, file_type: Any, pairs: Pairs) -> bytes:
     """A file of mutagen's ``file_type`` with ``pairs`` before the encoder's comments; unchanged without ``pairs``."""
     if not pairs:
@@ -165,18 +174,18 @@ def with_id3(data: bytes, labels: Labels | None, loudness: Pairs) -> bytes:
     """An mp3 file with an ID3v2.4 tag in front."""
     if labels is None:
         return data
-    tags = _ID3.ID3()
+    tags = id3.ID3()
     frames = [
-        _ID3.TIT2(encoding=3, text=labels.title),
-        _ID3.TALB(encoding=3, text=labels.project),
-        _ID3.TRCK(encoding=3, text=str(labels.variation)),
-        _ID3.COMM(encoding=3, lang="eng", desc="", text=labels.disclosure),
-        _ID3.TCOP(encoding=3, text=labels.license),
-        _ID3.TSSE(encoding=3, text=TOOL),
-        *(_ID3.TXXX(encoding=3, desc=name, text=value) for name, value in (*loudness, *labels.plain())),
+        id3.TIT2(encoding=3, text=labels.title),
+        id3.TALB(encoding=3, text=labels.project),
+        id3.TRCK(encoding=3, text=str(labels.variation)),
+        id3.COMM(encoding=3, lang="eng", desc="", text=labels.disclosure),
+        id3.TCOP(encoding=3, text=labels.license),
+        id3.TSSE(encoding=3, text=TOOL),
+        *(id3.TXXX(encoding=3, desc=name, text=value) for name, value in (*loudness, *labels.plain())),
     ]
     if labels.tempo_bpm:
-        frames.append(_ID3.TBPM(encoding=3, text=str(round(labels.tempo_bpm))))
+        frames.append(id3.TBPM(encoding=3, text=str(round(labels.tempo_bpm))))
     for frame in frames:
         tags.add(frame)
     buffer = io.BytesIO(data)
@@ -189,7 +198,7 @@ def with_atoms(data: bytes, labels: Labels | None, loudness: Pairs) -> bytes:
     if labels is None:
         return data
     buffer = io.BytesIO(data)
-    file = _MP4.MP4(buffer)
+    file = mp4.MP4(buffer)
     if file.tags is None:
         file.add_tags()
     file.tags["\xa9nam"] = [labels.title]
@@ -201,7 +210,25 @@ def with_atoms(data: bytes, labels: Labels | None, loudness: Pairs) -> bytes:
     if labels.tempo_bpm:
         file.tags["tmpo"] = [round(labels.tempo_bpm)]
     for name, value in (*((name.lower(), value) for name, value in loudness), *labels.plain()):
-        file.tags[f"----:com.apple.iTunes:{name}"] = [_MP4.MP4FreeForm(value.encode())]
+        file.tags[f"----:com.apple.iTunes:{name}"] = [mp4.MP4FreeForm(value.encode())]
     buffer.seek(0)
     file.save(buffer, padding=_no_padding)
     return buffer.getvalue()
+
+
+def labels_in(data: bytes, audio_format: str) -> Mapping[str, str]:
+    """The names and values of `Labels.plain` in a wav or flac file; empty for a file without them."""
+    try:
+        return _ixml_labels(data) if audio_format == "wav" else _flac_labels(data)
+    except (UsageError, MutagenError, ElementTree.ParseError):
+        return {}
+
+
+def _ixml_labels(data: bytes) -> Mapping[str, str]:
+    xml = next((chunk.data for chunk in read_chunks(data) if chunk.id == "iXML"), b"<none/>")
+    return {element.tag: element.text or "" for element in ElementTree.fromstring(xml).iterfind("USER/*")}
+
+
+def _flac_labels(data: bytes) -> Mapping[str, str]:
+    tags = FLAC(io.BytesIO(data)).tags
+    return {name.upper(): value for name, value in tags or ()}

@@ -1,4 +1,4 @@
-"""WAV chunks for studio tools: bext, iXML with the ASWG object, LIST INFO; all of even size."""
+"""WAV chunks of even size: bext, iXML with the ASWG object and LIST INFO for studio tools, smpl and cue for loops."""
 
 from __future__ import annotations
 
@@ -50,12 +50,8 @@ _NOT_XML = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 65534, 65535))
 
 
 def _elements(pairs: Iterable[tuple[str, str | None]]) -> str:
-    """One element for each pair with a value. One check of all values together decides whether to escape them."""
-    filled = [(name, text) for name, text in pairs if text]
-    all_text = "".join([text for _, text in filled])
-    if not all_text.isprintable() or any(mark in all_text for mark in "&<>"):
-        filled = [(name, escape(text.translate(_NOT_XML))) for name, text in filled]
-    return "".join([f"<{name}>{text}</{name}>" for name, text in filled])
+    """One element for each pair with a value."""
+    return "".join(f"<{name}>{escape(text.translate(_NOT_XML))}</{name}>" for name, text in pairs if text)
 
 
 def _aswg(labels: Labels, measured: Measurement | None, loop: bool) -> list[tuple[str, str | None]]:
@@ -107,3 +103,26 @@ def info_chunk(labels: Labels) -> Chunk:
         Chunk(name, even(value.encode("utf-8", "replace") + b"\0", b"\0")) for name, value in pairs if value
     ]
     return Chunk("LIST", b"INFO" + b"".join(map(chunk_bytes, texts)))
+
+
+_MIDI_MIDDLE_C = 60
+_FORWARD = 0
+_FOR_EVER = 0
+_CUE = 1
+"""Number of the cue point at the loop's start."""
+
+
+def smpl_chunk(rate: int, start: int, end: int) -> Chunk:
+    """The sampler chunk with one endless forward loop over samples ``start`` to ``end`` (exclusive).
+
+    The chunk's own end is inclusive ("Multimedia Programming Interface and Data Specifications 1.0", 1991):
+    the last sample played, one before ``end``.
+    """
+    period_ns = round(1e9 / rate)
+    head = struct.pack("<9I", 0, 0, period_ns, _MIDI_MIDDLE_C, 0, 0, 0, 1, 0)
+    return Chunk("smpl", head + struct.pack("<6I", _CUE, _FORWARD, start, end - 1, 0, _FOR_EVER))
+
+
+def cue_chunk(start: int) -> Chunk:
+    """The cue point that the sampler chunk's loop refers to, at sample ``start``."""
+    return Chunk("cue ", struct.pack("<3I4s3I", 1, _CUE, start, b"data", 0, 0, start))

@@ -19,6 +19,7 @@ from pipeline.licenses import LICENSES
 _NAMESPACE = uuid.UUID("8c7c2b1e-0d35-5b0c-9b57-3f0c1a6f3d52")
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+_NETWORK = "machine-learning-model"
 _PACKAGES = {"numpy", "pyloudnorm", "scipy", "soundfile", "soxr", "torch"}
 """Names in the software of records that are packages of the Python Package Index."""
 _NOT_SOFTWARE = {"machine", "gpu", "cuda", "melody_stems"}
@@ -87,59 +88,55 @@ def _hub_uri(use: ModelUse | WatermarkUse) -> str | None:
     return None
 
 
-def _license(name: str) -> list[dict[str, Any]]:
-    return [{"license": {"id": name} if name in LICENSES else {"name": name}}]
-
-
-def _model(use: ModelUse) -> dict[str, Any]:
-    uri = model_uri(use)
-    component: dict[str, Any] = {
-        "type": "machine-learning-model" if use.neural else "application",
+def _component(
+    use: ModelUse | WatermarkUse, kind: str, uri: str, properties: list[dict[str, str]]
+) -> dict[str, Any]:
+    """The component of a model; ``uri`` names it."""
+    license = {"id": use.license} if use.license in LICENSES else {"name": use.license}
+    component = {
+        "type": kind,
         "bom-ref": uri,
         "name": use.model,
         "version": use.revision,
-        "licenses": _license(use.license),
-        "properties": [
-            _property("cuesmith:engine", use.engine),
-            _property("cuesmith:commercial", str(use.commercial).lower()),
-            _property("cuesmith:placeholder", str(use.placeholder).lower()),
-            _property("cuesmith:license:conditions", use.conditions),
-            *_amount("cuesmith:made", use.amount),
-        ],
+        "licenses": [{"license": license}],
+        "properties": properties,
     }
-    if uri.startswith("pkg:"):
-        component["purl"] = uri
-    if use.neural:
-        tasks = {"music": "text-to-music", "sfx": "text-to-audio"}
-        component["modelCard"] = {
-            "modelParameters": {
-                "task": ", ".join(tasks[kind] for kind in use.kinds),
-                "inputs": [{"format": "text"}],
-                "outputs": [{"format": "audio"}],
-            },
-            "considerations": {
-                "useCases": [f"Made {use.amount.sounds} of the sounds of a game before its release."]
-            },
-        }
-    return component
+    return component | ({"purl": uri} if uri.startswith("pkg:") else {})
+
+
+def _model(use: ModelUse) -> dict[str, Any]:
+    properties = [
+        _property("cuesmith:engine", use.engine),
+        _property("cuesmith:commercial", str(use.commercial).lower()),
+        _property("cuesmith:placeholder", str(use.placeholder).lower()),
+        _property("cuesmith:license:conditions", use.conditions),
+        *_amount("cuesmith:made", use.amount),
+    ]
+    if not use.neural:
+        return _component(use, "application", model_uri(use), properties)
+    tasks = {"music": "text-to-music", "sfx": "text-to-audio"}
+    card = {
+        "modelParameters": {
+            "task": ", ".join(tasks[kind] for kind in use.kinds),
+            "inputs": [{"format": "text"}],
+            "outputs": [{"format": "audio"}],
+        },
+        "considerations": {
+            "useCases": [f"Made {use.amount.sounds} of the sounds of a game before its release."]
+        },
+    }
+    return _component(use, _NETWORK, model_uri(use), properties) | {"modelCard": card}
 
 
 def _watermark(use: WatermarkUse) -> dict[str, Any]:
-    hub = _hub_uri(use)
-    component: dict[str, Any] = {
-        "type": "machine-learning-model",
-        "bom-ref": hub or f"watermark:{quote(use.model)}@{quote(use.revision)}",
-        "name": use.model,
-        "version": use.revision,
-        "licenses": _license(use.license),
-        "properties": [
-            _property("cuesmith:watermark", use.name),
-            _property("cuesmith:license:conditions", use.conditions),
-            _property("cuesmith:marked", use.sounds),
-            _property("cuesmith:marked:found", use.found),
-        ],
-    }
-    return component | ({"purl": hub} if hub else {})
+    uri = _hub_uri(use) or f"watermark:{quote(use.model)}@{quote(use.revision)}"
+    properties = [
+        _property("cuesmith:watermark", use.name),
+        _property("cuesmith:license:conditions", use.conditions),
+        _property("cuesmith:marked", use.sounds),
+        _property("cuesmith:marked:found", use.found),
+    ]
+    return _component(use, _NETWORK, uri, properties)
 
 
 def _software(software: Mapping[str, tuple[str, ...]]) -> Iterable[dict[str, Any]]:

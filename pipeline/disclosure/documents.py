@@ -16,7 +16,7 @@ from pipeline.catalog import Catalog, Version
 from pipeline.disclosure.attestation import statement
 from pipeline.disclosure.bom import ml_bom
 from pipeline.disclosure.inventory import Inventory, sound_files, statement_of, take_inventory
-from pipeline.disclosure.legal import ADVICE, LEGAL_FACTS, facts_about
+from pipeline.disclosure.legal import ADVICE, LEGAL_FACTS
 from pipeline.errors import MachineError, UsageError
 from pipeline.provenance import MasterRow, name_of, signer_of
 from pipeline.store.disk import write_atomically
@@ -99,8 +99,7 @@ def _text(name: str, inventory: Inventory, version: Version) -> str:
             sounds=[
                 (name_of(row), statement_of(row), row["model"], _watermark(row)) for row in version.masters
             ],
-            steam_facts=facts_about("steam"),
-            ai_act_facts=facts_about("ai-act"),
+            legal_facts=LEGAL_FACTS,
             advice=ADVICE,
         )
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from pipeline.catalog import Catalog, Version
@@ -14,6 +16,9 @@ from pipeline.formats import SIDECAR
 from pipeline.licenses import ModelLicense, conditions_of
 from pipeline.manifest.policy import Policy, PolicyException
 from pipeline.provenance import MasterRecord, MasterRow, disclosure, master_records, signer_of
+
+_MODEL_FIELDS = ("engine", "model", "revision", "license", "commercial", "neural", "placeholder")
+"""Of rows, and of `ModelUse`: what makes two models the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,36 +205,25 @@ def stated_conditions(license: ModelLicense) -> str:
 
 
 def _models(rows: Iterable[MasterRow], records: Mapping[str, MasterRecord]) -> Iterable[ModelUse]:
-    made: dict[tuple[Any, ...], list[MasterRow]] = {}
-    for row in rows:
-        model = (row["engine"], row["model"], row["revision"], row["license"])
-        made.setdefault((*model, row["commercial"], row["neural"], row["placeholder"]), []).append(row)
-    for key, used in sorted(made.items()):
-        engine, name, revision, license, commercial, neural, placeholder = key
-        kinds = tuple(sorted({row["kind"] for row in used}))
-        facts = {**records[used[0]["master"]]["take"]["model"], "license": license}
-        conditions = stated_conditions(ModelLicense.from_facts(facts))
+    fields = itemgetter(*_MODEL_FIELDS)
+    for key, group in groupby(sorted(rows, key=fields), fields):
+        used, model = list(group), dict(zip(_MODEL_FIELDS, key, strict=True))
+        facts = {**records[used[0]["master"]]["take"]["model"], "license": model["license"]}
         yield ModelUse(
-            engine,
-            name,
-            revision,
-            license,
-            conditions,
-            commercial,
-            neural,
-            placeholder,
-            _amount(used),
-            kinds,
+            **model,
+            conditions=stated_conditions(ModelLicense.from_facts(facts)),
+            amount=_amount(used),
+            kinds=tuple(sorted({row["kind"] for row in used})),
         )
 
 
 def _watermarks(rows: Iterable[MasterRow], records: Mapping[str, MasterRecord]) -> Iterable[WatermarkUse]:
-    used: dict[tuple[str, str, str, str], list[bool]] = {}
+    used: dict[tuple[Any, ...], list[bool]] = {}
     for row in rows:
         if "watermark" in row:
-            mark, files = row["watermark"], records[row["master"]]["renditions"]
+            files = records[row["master"]]["renditions"]
             found = all("watermark" in file and file["watermark"]["found"] for file in files)
-            key = (mark["name"], mark["model"], mark["revision"], mark["license"])
+            key = itemgetter("name", "model", "revision", "license")(row["watermark"])
             used.setdefault(key, []).append(found)
     for (name, model, revision, license), found_each in sorted(used.items()):
         conditions, count = conditions_of(license), len(found_each)

@@ -95,8 +95,3 @@ LEGAL_FACTS = (
         secondary=True,
     ),
 )
-
-
-def facts_about(topic: Topic) -> tuple[LegalFact, ...]:
-    """The facts of one topic, in their order."""
-    return tuple(fact for fact in LEGAL_FACTS if fact.topic == topic)

@@ -155,39 +155,36 @@ def _file(store: Store, order: _Order) -> ChosenFile:
     key, record_key = f"{_FOLDER}/{digest}.{order.format}", f"{_FOLDER}/{digest}.json"
     try:
         value = read_record(store.backend.read(record_key), _SCHEMA, record_key)
-        sidecar = StoredFile(**value["sidecar"]) if value.get("sidecar") else None
-        parts = {key: value["size"]} | ({sidecar.key: sidecar.size} if sidecar else {})
-        if all(store.backend.size(part) == size for part, size in parts.items()):
-            facts = value["facts"]
-            loop = tuple(facts["loop"]) if facts["loop"] else None
-            made = (value["sha256"], value["size"], key)
-            return _chosen(order, made, SoundFacts(**{**facts, "loop": loop}), sidecar)
+        facts = SoundFacts(**value["facts"])
+        files = [StoredFile(value["sha256"], value["size"], key)]
+        files += [StoredFile(**value["sidecar"])] if value.get("sidecar") else []
+        if all(store.backend.size(file.key) == file.size for file in files):
+            return _made(order, facts, *files)
     except (Missing, CuesmithError, KeyError, TypeError):
         pass
-    signed, new_facts = _encoded(store, order)
-    sha256, size = _write(store, key, signed.data)
-    sidecar = None
-    if signed.sidecar is not None:
-        beside = key + SIDECAR
-        sidecar = StoredFile(*_write(store, beside, signed.sidecar), beside)
-    record = {"schema": _SCHEMA, "sha256": sha256, "size": size, "facts": asdict(new_facts)}
+    signed, facts = _encoded(store, order)
+    sound = _written(store, key, signed.data)
+    sidecar = _written(store, key + SIDECAR, signed.sidecar) if signed.sidecar is not None else None
+    record = {"schema": _SCHEMA, "sha256": sound.sha256, "size": sound.size, "facts": asdict(facts)}
     record |= {"sidecar": asdict(sidecar)} if sidecar else {}
     store.backend.write(record_key, dump_record(record))
-    return _chosen(order, (sha256, size, key), new_facts, sidecar)
+    return _made(order, facts, sound, sidecar)
 
 
-def _write(store: Store, key: str, data: bytes) -> tuple[str, int]:
-    """Write a file of the cache; its SHA-256 and its size."""
+def _written(store: Store, key: str, data: bytes) -> StoredFile:
+    """A new file of the cache."""
     store.backend.write(key, data)
-    return hashlib.sha256(data).hexdigest(), len(data)
+    return StoredFile(hashlib.sha256(data).hexdigest(), len(data), key)
 
 
-def _chosen(
-    order: _Order, made: tuple[str, int, str], facts: SoundFacts, sidecar: StoredFile | None
+def _made(
+    order: _Order, facts: SoundFacts, sound: StoredFile, sidecar: StoredFile | None = None
 ) -> ChosenFile:
-    """The new file; ``made`` is its SHA-256, size and key."""
-    source, signed = order.source, order.signer is not None
-    return ChosenFile(*made, source.row, order.format, source.stem, facts, signed, sidecar)
+    """The file ``sound`` of the cache in place of the delivered one."""
+    signed = order.signer is not None
+    return replace(
+        order.source, **asdict(sound), format=order.format, facts=facts, signed=signed, sidecar=sidecar
+    )
 
 
 def _encoded(store: Store, order: _Order) -> tuple[Signed, SoundFacts]:

@@ -14,13 +14,12 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.errors import FormatError, UsageError, VerificationError
-from pipeline.export.exporter import Stamp, sha256_of, stamp_of, stays_inside
+from pipeline.export.files import Stamp, remove_file, replaced, sha256_of, stamp_of, stays_inside
 from pipeline.manifest.problems import list_names
 from pipeline.store import Store, disk, read_record, translate_os_errors
 
@@ -213,34 +212,28 @@ class _Update:
             self._entry(path, None) if before is None else replace(before, pending=self._files[path].sha256)
         )
 
-    def _folders(self, path: str) -> list[Path]:
-        """The folders between ``root`` and the file ``path``, outermost first."""
-        return [self._root / folder for folder in reversed(PurePosixPath(path).parents[:-1])]
-
     def _write(self, path: str, item: Item, *, merge: bool) -> None:
         """Write ``item`` in one step. Raises `VerificationError` if the store's file is damaged."""
         file = self._root / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        fresh = file.with_name(f".{file.name}.new")
-        disk.remove(str(fresh))
         source = self._store.backend.local_path(item.source) if isinstance(item.source, str) else None
-        if merge and item.merge is not None and isinstance(item.source, bytes):
-            text = item.merge(
-                file.read_text(encoding="utf-8", errors="surrogateescape"), item.source.decode()
-            )
-            disk.write_new(str(fresh), text.encode("utf-8", "surrogateescape"), flush=False)
-        elif source is not None:
-            disk.copy_new(str(source), str(fresh))
+        with replaced(file) as fresh:
+            if source is not None:
+                disk.copy_new(str(source), fresh)
+            elif merge and item.merge is not None and isinstance(item.source, bytes):
+                present = file.read_text(encoding="utf-8", errors="surrogateescape")
+                text = item.merge(present, item.source.decode())
+                disk.write_new(fresh, text.encode("utf-8", "surrogateescape"), flush=False)
+                return
+            else:
+                data = (
+                    item.source if isinstance(item.source, bytes) else self._store.backend.read(item.source)
+                )
+                disk.write_new(fresh, data, flush=False)
             self._verify(item, fresh)
-        else:
-            data = item.source if isinstance(item.source, bytes) else self._store.backend.read(item.source)
-            disk.write_new(str(fresh), data, flush=False)
-            self._verify(item, fresh)
-        disk.replace(str(fresh), str(file))
 
-    def _verify(self, item: Item, fresh: Path) -> None:
-        if sha256_of(fresh) != item.sha256:
-            disk.remove(str(fresh))
+    def _verify(self, item: Item, fresh: str) -> None:
+        if sha256_of(Path(fresh)) != item.sha256:
+            disk.remove(fresh)
             cached = str(item.source).startswith("cache/")
             remedy = "delete it" if cached else "run `cuesmith verify --repair`"
             raise VerificationError(
@@ -248,19 +241,13 @@ class _Update:
             )
 
     def _remove(self, path: str) -> bool:
-        """Remove a file of ours that no version needs, and folders that become empty; False if a person edited it."""
+        """Remove a file of ours that no version needs; False if a person edited it."""
         file, entry = self._root / path, self._ledger.files[path]
-        if any(folder.is_symlink() for folder in self._folders(path)):
-            return False
-        disk.remove(str(file.with_name(f".{file.name}.new")))
-        stamp = stamp_of(file)
-        if stamp is None or not (stamp == entry.stamp or entry.settings or entry.is_ours(sha256_of(file))):
-            return False
-        disk.remove(str(file))
-        for folder in reversed(self._folders(path)):
-            with suppress(OSError):
-                folder.rmdir()
-        return True
+        return remove_file(
+            self._root,
+            path,
+            lambda stamp: stamp == entry.stamp or entry.settings or entry.is_ours(sha256_of(file)),
+        )
 
     def _write_ledger(self, files: Mapping[str, Entry]) -> None:
         value: dict[str, Any] = {

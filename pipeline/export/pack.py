@@ -40,7 +40,7 @@ class SoundFacts:
     channels: int
     samples: int
     """Length of the decoded file in samples of one channel."""
-    loop: tuple[int, int] | None
+    loop: Sequence[int] | None
     """Start and end (exclusive) in samples of this file."""
     loudness_lufs: float | None
     true_peak_dbtp: float | None
@@ -265,8 +265,7 @@ def delivered_files(store: Store, version: Version, formats: Sequence[str]) -> l
     """
     chosen = [(row, found) for row in version.masters if (found := _delivered(row, formats))]
     if len(chosen) < len(version.masters):
-        found_rows = {name_of(row) for row, _ in chosen}
-        lacking = [name for row in version.masters if (name := name_of(row)) not in found_rows]
+        lacking = [name_of(row) for row in version.masters if not _delivered(row, formats)]
         named = list_names(lacking, limit=8)
         raise UsageError(
             f"{len(lacking)} sounds have no file in {', '.join(formats)}: {named}; add one of these to "
@@ -278,11 +277,10 @@ def delivered_files(store: Store, version: Version, formats: Sequence[str]) -> l
     for row, (path, item, name) in chosen:
         renditions = records[row["master"]]["renditions"] if row["master"] in records else []
         made = next((made for made in renditions if made["format"] == name), None)
-        lowered = made["lowered_db"] if made else 0.0
         loudness, peak = row["loudness_lufs"], row["true_peak_dbtp"]
         if not FORMATS[name].lossless:
             peak = made["decoded_true_peak_dbtp"] if made else None
-            loudness = None if loudness is None or made is None else round(loudness - lowered, 3)
+            loudness = None if loudness is None or made is None else round(loudness - made["lowered_db"], 3)
         ref = ObjectRef.from_json(item)
         facts = _facts(store, ref, row, (loudness, peak))
         beside = row["files"].get(path + SIDECAR)

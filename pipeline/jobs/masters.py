@@ -133,13 +133,13 @@ def _master_asset(session: MasterSession, order: AssetOrder, store: Store) -> It
     takes = choose_takes(order, store)
     loops = [Loop(*take.record["loop"]) if take.record["loop"] else None for take in takes]
     inputs = [TakeInput(take.clip, loop) for take, loop in zip(takes, loops, strict=True)]
-    group = master(
+    mastered = master(
         inputs,
         order.asset.mastering,
         gain_anchor_db=_anchor_gain(order.anchors, store),
         watermarking=_watermarking(order),
     )
-    results = list(zip(takes, group.results, strict=True))
+    results = list(zip(takes, mastered, strict=True))
     reports = {
         take.order.master: _judge(order.asset, result, take)
         for take, result in results
@@ -168,16 +168,16 @@ def _watermarking(order: AssetOrder) -> Watermarking | None:
     name = order.asset.watermark
     if name is None:
         return None
-    found, message = find_watermark(name), message_of(order.manifest["project"])
+    found = find_watermark(name)
     facts = WatermarkJson(
         name=name,
         model=found.model,
         revision=found.revision,
         license=found.license,
-        message=message_text(message),
+        message=message_text(message_of(order.manifest["project"])),
         strength=1.0,
     )
-    return Watermarking(open_watermarker(name), message, facts)
+    return Watermarking(open_watermarker(name), facts)
 
 
 def _anchor_gain(anchors: tuple[str, ...], store: Store) -> float | None:
@@ -199,7 +199,7 @@ def _judge(asset: AssetSpec, result: Master, take: ChosenTake) -> QualityReport:
     )
     report = score(sound, limits_of(asset.kind, asset.quality))
     for failure in (*take.faults, *([take.duplicate] if take.duplicate else [])):
-        report = report.with_worse(failure)
+        report = report.with_failure(failure)
     return report
 
 

@@ -28,7 +28,7 @@ from pipeline.manifest.problems import (
     locate,
     quote,
 )
-from pipeline.manifest.settings import Values, export_fault, merge_layers
+from pipeline.manifest.settings import Values, export_fault, export_warning, merge_layers
 from pipeline.manifest.spec import AssetSpec, ExportProfile, ExportSettings, ManifestText, Project, sha256_of
 from pipeline.manifest.structure import EngineKeysSource
 from pipeline.manifest.validation import Entry, check
@@ -214,6 +214,9 @@ def _exports(main: Source) -> dict[str, ExportProfile]:
             if found is not None:
                 main.report.at(main.root, ("exports", name), found)
                 break
+            if (unusable := export_warning(by_kind[kind])) is not None:
+                location = ("exports", name, *((kind,) if "format" in own else ()), "format")
+                main.report.warn(locate(main.root, location)[0], dotted(location), unusable)
         size = keys.get("size")
         profiles[name] = ExportProfile(name, by_kind, size and int(size))
     return profiles

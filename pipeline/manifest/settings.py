@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any
 
-from pipeline.formats import FORMATS
+from pipeline.formats import FORMATS, TARGET_FORMATS
 from pipeline.manifest.language import Language, spec_keys
 from pipeline.manifest.problems import Fault, list_names
 from pipeline.manifest.spec import DeliverySpec, ExportSettings, MasteringSpec, QualitySpec
@@ -199,6 +199,16 @@ def export_fault(settings: ExportSettings) -> Fault | None:
     if settings.bit_depth == "float" and not row.float_samples:
         return Fault(f"{row.name} does not support float samples", "set bit_depth to 16 or 24")
     return None
+
+
+def export_warning(settings: ExportSettings) -> Fault | None:
+    """Why no target of `cuesmith export` can use an export profile; None if one can."""
+    imported = [name for name in FORMATS if any(name in formats for formats in TARGET_FORMATS.values())]
+    if settings.format in (None, *imported):
+        return None
+    return Fault(
+        f"no export target imports {settings.format}", f"write format: one of {list_names(imported)}"
+    )
 
 
 def asset_specs(values: Values) -> tuple[MasteringSpec, DeliverySpec, QualitySpec]:

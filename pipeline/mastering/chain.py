@@ -14,7 +14,6 @@ from pipeline.mastering.gain import (
     GainInput,
     GainPlan,
     GainResult,
-    Method,
     gain_and_limit_group,
     measure_levels,
     method_for,
@@ -35,7 +34,7 @@ class Master:
     loop: Loop | None
     """None for a sound that plays once."""
     gain_db: float
-    """The group's gain, before limiting."""
+    """The group's gain, before limiting. Pass it as ``gain_anchor_db`` to master a later variation at this level."""
     limited_db: float
     """Largest gain reduction of the limiter; 0.0 if it did nothing."""
     measured: Measurement
@@ -49,19 +48,6 @@ class Master:
     def seam(self) -> Seam | None:
         """The loop's seam, measured on first access; None for a sound that plays once."""
         return measure_seam(self.clip, self.loop) if self.loop else None
-
-
-@dataclass(frozen=True, eq=False)
-class MasteredGroup:
-    """An asset's variations after mastering, in the order of their takes."""
-
-    results: tuple[Master | MasteringError, ...]
-    gain_db: float | None
-    """The shared gain; None if no take could be mastered, or if each has its own gain. Pass it as ``gain_anchor_db``
-    to master a later variation at the level of the approved ones."""
-    method: Method | None
-    target: float | None
-    """LUFS, or dBTP when ``method`` is "peak"; None if each has its own gain, as is ``method``."""
 
 
 def _prepared(
@@ -120,8 +106,8 @@ def master(
     *,
     gain_anchor_db: float | None = None,
     watermarking: Watermarking | None = None,
-) -> MasteredGroup:
-    """Master one asset's variations together.
+) -> tuple[Master | MasteringError, ...]:
+    """Master one asset's variations together: a master or an error for each take, in their order.
 
     Per take: remove DC, set channels and rate, trim or cut to length (a loop at its declared points, or on the bar grid
     with a crossfade), fade, and add the mark of ``watermarking``. Then one gain for all takes brings their power mean
@@ -135,16 +121,13 @@ def master(
     """
     if spec.gain == "each":
         alone = replace(spec, gain="shared")
-        results = tuple(master([take], alone, watermarking=watermarking).results[0] for take in takes)
-        return MasteredGroup(results, None, None, None)
+        return tuple(master([take], alone, watermarking=watermarking)[0] for take in takes)
     prepared = [_prepared(take, spec, watermarking) for take in takes]
     sounds = [item for item in prepared if not isinstance(item, MasteringError)]
     if not sounds:
-        errors = tuple(item for item in prepared if isinstance(item, MasteringError))
-        return MasteredGroup(errors, None, None, None)
+        return tuple(item for item in prepared if isinstance(item, MasteringError))
     raised, plan = gain_and_limit_group(sounds, spec, gain_anchor_db)
     masters = (
         _finished(sound.shaped, result, plan, spec) for sound, result in zip(sounds, raised, strict=True)
     )
-    results = tuple(item if isinstance(item, MasteringError) else next(masters) for item in prepared)
-    return MasteredGroup(results, plan.gain_db, plan.method, plan.target)
+    return tuple(item if isinstance(item, MasteringError) else next(masters) for item in prepared)

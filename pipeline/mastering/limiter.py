@@ -26,9 +26,8 @@ from pipeline.audio.decibel import amplitude
 from pipeline.mastering.edits import ramp
 from pipeline.mastering.true_peak import Peaks, overs, peaks
 
-Singles = npt.NDArray[np.float32]
 Positions = npt.NDArray[np.intp]
-_PeakList = tuple[Positions, Singles]
+_PeakList = tuple[Positions, Samples]
 """Positions of peaks and their true peaks."""
 
 LOOK_AHEAD_S = 0.0015

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from math import gcd
 
 import numpy as np
@@ -23,12 +23,11 @@ from pyloudnorm import IIRfilter
 from scipy.linalg.blas import sgemm
 from scipy.signal import lfilter
 
-from pipeline.audio import Clip, Floats, resample
+from pipeline.audio import Clip, Floats, Samples, resample
 from pipeline.audio.clip import BC, BL, BR, LFE, NAMED_MASKS, SL, SR
 from pipeline.audio.decibel import level_of_power
 from pipeline.errors import MasteringError
 
-Singles = npt.NDArray[np.float32]
 Modes = npt.NDArray[np.complex128]
 
 BINS_PER_SECOND = 100
@@ -74,19 +73,19 @@ def k_weighting(rate: int) -> Floats:
 class _BlockFilter:
     """K-weighting at one rate, as matrices to multiply with rows of samples and rows of modes."""
 
-    gather: Singles
+    gather: Samples
     """From a block to its addition to the modes after it; shape [block, states]."""
-    close: Singles
+    close: Samples
     """From the additions of a group's blocks to the addition to the modes after the group; shape
     [group * states, states]."""
     steps: Modes
     """Factor of each mode from group to group; shape [modes]."""
-    spread: Singles
+    spread: Samples
     """From the additions of a group's blocks and the modes before the group to the modes before each block; shape
     [(group + 1) * states, group * states]."""
-    convolve: Singles
+    convolve: Samples
     """From a block to its own output; shape [block, block]."""
-    ring: Singles
+    ring: Samples
     """From the modes before a block to their output in it; shape [states, block]."""
 
 
@@ -137,7 +136,7 @@ def _block_filter(rate: int) -> _BlockFilter:
     )
 
 
-def _modes(added: Singles, weighting: _BlockFilter) -> Singles:
+def _modes(added: Samples, weighting: _BlockFilter) -> Samples:
     """The modes before each block, from the addition of each block; float32 of shape [blocks, states]."""
     added = added.reshape(-1, _FILTER_GROUP * _STATES)
     groups = np.empty((len(added), (_FILTER_GROUP + 1) * _STATES), np.float32)
@@ -151,7 +150,7 @@ def _modes(added: Singles, weighting: _BlockFilter) -> Singles:
     return (groups @ weighting.spread).reshape(-1, _STATES)
 
 
-def _sample_blocks(channel: Singles, start: int, stop: int) -> Singles:
+def _sample_blocks(channel: Samples, start: int, stop: int) -> Samples:
     """Blocks ``start`` to ``stop`` (exclusive) of the channel, silence behind its end; shape [blocks, block]."""
     part = channel[start * _FILTER_BLOCK : stop * _FILTER_BLOCK]
     if len(part) < (stop - start) * _FILTER_BLOCK:
@@ -161,7 +160,7 @@ def _sample_blocks(channel: Singles, start: int, stop: int) -> Singles:
     return part.reshape(-1, _FILTER_BLOCK)
 
 
-def _filtered(channel: Singles, rate: int, chunk: int) -> Iterator[Singles]:
+def _filtered(channel: Samples, rate: int, chunk: int) -> Iterator[Samples]:
     """The K-weighted channel in parts of ``chunk`` blocks, each of shape [samples]; the next part overwrites it."""
     weighting = _block_filter(rate)
     count = -(-len(channel) // (_FILTER_GROUP * _FILTER_BLOCK)) * _FILTER_GROUP
@@ -180,7 +179,7 @@ def _filtered(channel: Singles, rate: int, chunk: int) -> Iterator[Singles]:
         yield filtered.reshape(-1)[: len(channel) - start * _FILTER_BLOCK]
 
 
-def binned_energy(channel: Singles, rate: int) -> Floats:
+def binned_energy(channel: Samples, rate: int) -> Floats:
     """K-weighted energy (sum of squares) of float32 ``channel`` in bins of 10 ms; shape [bins].
 
     Bin n begins at sample floor(n x rate / 100); the last may be shorter than the others.
@@ -248,11 +247,6 @@ class Energies:
         """Mean square of the whole sound in one 400 ms block filled up with silence."""
         return float(self.running[-1]) / (_BLOCK * _BIN_S * self.rate)
 
-    @cached_property
-    def _loudest(self) -> float:
-        """Mean square of the loudest 400 ms."""
-        return float(self.windows(_BLOCK, 1).max()) if self.gated else self._padded_block()
-
     @property
     def gated(self) -> bool:
         """Whether one full 400 ms block exists, so that BS.1770's gating is defined."""
@@ -273,7 +267,7 @@ class Energies:
 
     def momentary_max(self) -> float | None:
         """Highest loudness in LUFS of any 400 ms, in steps of 10 ms (EBU Tech 3341); padded below 0.4 s."""
-        return _mean_to_lufs(self._loudest)
+        return _mean_to_lufs(float(self.windows(_BLOCK, 1).max()) if self.gated else self._padded_block())
 
     def short_term_max(self) -> float | None:
         """Highest loudness in LUFS of any 3 s, in steps of 10 ms (EBU Tech 3341); None below 3 s."""

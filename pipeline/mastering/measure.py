@@ -7,15 +7,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from pipeline.audio import Clip, Samples
+from pipeline.audio import Clip, Floats, Samples
 from pipeline.audio.decibel import amplitude, level
 from pipeline.errors import MasteringError
 from pipeline.mastering.loudness import MOST_CHANNELS, Energies, energies
 from pipeline.mastering.true_peak import Peaks, oversampling, peaks
-
-Means = npt.NDArray[np.float64]
 
 SILENCE_DBFS = -60.0
 """Quieter samples at the start and the end count as silence."""
@@ -75,7 +72,7 @@ def _rms(clip: Clip) -> float:
     return math.sqrt(power / clip.samples.size) if power else 0.0
 
 
-def channel_means(clip: Clip) -> Means:
+def channel_means(clip: Clip) -> Floats:
     """Mean of each channel, shape [channels]; 0.0 for an empty clip. BLAS sums three times as fast."""
     parts = [_rows(channel) for channel in clip.samples]
     with np.errstate(over="ignore", invalid="ignore"):
@@ -84,7 +81,7 @@ def channel_means(clip: Clip) -> Means:
     return means if np.isfinite(means).all() else clip.samples.mean(axis=1, dtype=np.float64)
 
 
-def is_finite(clip: Clip, means: Means) -> bool:
+def is_finite(clip: Clip, means: Floats) -> bool:
     """Whether every sample is finite. NaN and infinity show in a mean, so most clips need no second check."""
     return bool(np.isfinite(means).all()) or bool(np.isfinite(clip.samples).all())
 
@@ -122,7 +119,7 @@ def _method(energy: Energies, rate: int) -> str:
     return f"loudness: {gating}; momentary and short-term every 10 ms; true peak: {peak}"
 
 
-def measurement(clip: Clip, energy: Energies, highest: Peaks, means: Means) -> Measurement:
+def measurement(clip: Clip, energy: Energies, highest: Peaks, means: Floats) -> Measurement:
     """Measurement of ``clip`` from its ``energy``, ``highest`` peaks and channel ``means``."""
     rms = _rms(clip)
     leading, trailing = silence_ends(clip, amplitude(SILENCE_DBFS))

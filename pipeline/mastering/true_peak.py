@@ -17,9 +17,8 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.audio import Clip
+from pipeline.audio import Clip, Floats, Samples
 
-Floats = npt.NDArray[np.float32]
 Positions = npt.NDArray[np.intp]
 
 TAPS = 24
@@ -47,7 +46,7 @@ _POSITION_BATCH = 4096
 _LARGEST = float(np.finfo(np.float32).max)
 
 
-def taps(fraction: float) -> npt.NDArray[np.float64]:
+def taps(fraction: float) -> Floats:
     """The interpolator's taps at ``fraction`` of the way from sample 0 to sample 1, for samples -11 to 12."""
     positions = np.arange(-BEFORE, AFTER + 1) - fraction
     window = np.i0(_BETA * np.sqrt(np.maximum(0.0, 1.0 - np.square(positions / (TAPS / 2)))))
@@ -55,7 +54,7 @@ def taps(fraction: float) -> npt.NDArray[np.float64]:
     return np.asarray(sinc / sinc.sum())
 
 
-def curvature_response(fraction: float) -> npt.NDArray[np.float64]:
+def curvature_response(fraction: float) -> Floats:
     """What the interpolator adds to a straight line, as a filter over second differences; shape [22].
 
     The taps minus those of the line give 0 for a constant and at most 0.25 % of a slope; `_SLOPE_GAIN` covers the
@@ -75,7 +74,7 @@ _CURVATURE_GAIN = np.float32(
 """The curvature term is at most this times the greatest second difference in the window."""
 
 
-def padded(channel: Floats, circular: bool) -> Floats:
+def padded(channel: Samples, circular: bool) -> Samples:
     """The channel in whole rows, padded at both ends: with silence, or with the loop's other end."""
     length = len(channel)
     around = np.zeros(BEFORE + -(-length // _ROW) * _ROW + AFTER, np.float32)
@@ -97,7 +96,7 @@ _EDGES = {False: _edges(_ROW + TAPS - 1), True: _edges(_ROW + TAPS - 3)}
 """Key: whether the values are second differences; a row has two fewer of them."""
 
 
-def _highest(around: Floats, first: int, last: int, *, curvatures: bool) -> Floats:
+def _highest(around: Samples, first: int, last: int, *, curvatures: bool) -> Samples:
     """Highest magnitude of the samples, or of the second differences, in each window of rows ``first`` to ``last``
     (exclusive)."""
     highest = np.empty(last - first, np.float32)
@@ -112,7 +111,7 @@ def _highest(around: Floats, first: int, last: int, *, curvatures: bool) -> Floa
     return highest
 
 
-def _curvature_bounds(curvatures: Floats) -> Floats:
+def _curvature_bounds(curvatures: Samples) -> Samples:
     """Upper bound of the curvature term at each position (Cauchy-Schwarz): from second differences of shape
     [rows, row + 21] to shape [rows, row]."""
     box = np.square(curvatures)
@@ -131,9 +130,9 @@ class CandidateRows:
 
     positions: Positions
     """Row numbers; shape [rows]."""
-    slope: Floats
+    slope: Samples
     """Upper bound of the slope term in each row."""
-    curvature: Floats
+    curvature: Samples
     """Upper bound of the curvature term in each row."""
 
     def part(self, first: int, last: int) -> CandidateRows:
@@ -145,24 +144,24 @@ class CandidateRows:
 class ChannelBounds:
     """A channel and the sample level of each row."""
 
-    around: Floats
+    around: Samples
     """The channel from `padded`."""
     length: int
     """Length of the channel in samples, without padding."""
-    level: Floats
+    level: Samples
     """Highest magnitude in the window of each row; shape [rows]."""
 
     @property
-    def samples(self) -> Floats:
+    def samples(self) -> Samples:
         """The channel itself."""
         return self.around[BEFORE : BEFORE + self.length]
 
-    def _windows(self, rows: Positions) -> Floats:
+    def _windows(self, rows: Positions) -> Samples:
         """Rows with their padding, shape [rows, row + 23]; a copy."""
         shape, size = (len(self.level), _ROW + TAPS - 1), self.around.itemsize
         return np.asarray(np.ndarray(shape, np.float32, self.around, 0, (_ROW * size, size))[rows])
 
-    def _curvatures(self, rows: Positions) -> Floats:
+    def _curvatures(self, rows: Positions) -> Samples:
         """The greatest second difference in the window of each row."""
         first, last = int(rows[0]), int(rows[-1]) + 1
         return _highest(self.around, first, last, curvatures=True)[rows - first]
@@ -192,7 +191,7 @@ class ChannelBounds:
         return positions[positions < self.length]
 
 
-def channel_bounds(channel: Floats, circular: bool) -> ChannelBounds:
+def channel_bounds(channel: Samples, circular: bool) -> ChannelBounds:
     """Bounds of float32 ``channel``, shape [samples]; with ``circular`` the channel is a loop."""
     around = padded(channel, circular)
     return ChannelBounds(around, len(channel), _highest(around, 0, len(around) // _ROW, curvatures=False))
@@ -212,12 +211,12 @@ def oversampling(rate: int) -> int:
 
 
 @cache
-def _interpolator(times: int) -> npt.NDArray[np.float64]:
+def _interpolator(times: int) -> Floats:
     """Taps for every position between two samples, shape [times - 1, 24]."""
     return np.stack([taps(part / times) for part in range(1, times)])
 
 
-def _between(around: Floats, positions: Positions, times: int) -> Floats:
+def _between(around: Samples, positions: Positions, times: int) -> Samples:
     """Highest magnitude between each of ``positions`` and the next sample; float32 of shape [positions].
 
     ``around`` is the channel padded for the interpolator at both ends.
@@ -242,7 +241,7 @@ def _peak(bounds: ChannelBounds, times: int, least: float) -> float:
     return least
 
 
-def _channel_overs(bounds: ChannelBounds, times: int, ceiling: float) -> tuple[Positions, Floats]:
+def _channel_overs(bounds: ChannelBounds, times: int, ceiling: float) -> tuple[Positions, Samples]:
     """Samples n where one channel exceeds ``ceiling`` between n and the next sample, and the magnitude there."""
     rows = bounds.rows_above(ceiling)
     parts = [
@@ -257,7 +256,7 @@ def _channel_overs(bounds: ChannelBounds, times: int, ceiling: float) -> tuple[P
     return positions[above], highest[above]
 
 
-def overs(clip: Clip, ceiling: float, *, circular: bool = False) -> tuple[Positions, Floats]:
+def overs(clip: Clip, ceiling: float, *, circular: bool = False) -> tuple[Positions, Samples]:
     """Where the true peak is above linear ``ceiling``: samples n in order, each with the highest magnitude of
     any channel from n up to the next sample, float32.
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import uniform_filter1d
 
-from pipeline.audio import Clip, Loop, resample
+from pipeline.audio import Clip, Floats, Loop, Samples, resample
 from pipeline.audio.decibel import amplitude, level
 from pipeline.manifest.spec import MasteringSpec
 from pipeline.mastering.gain import measure_levels, method_for, target_for
@@ -37,17 +37,19 @@ _RAMP_S = 0.005
 _SHORTEST_S = 0.25
 """A shorter rest is no window of its own for the detector."""
 
-Mono = npt.NDArray[np.float32]
-
 
 @dataclass(frozen=True, eq=False)
 class Watermarking:
     """What marks the masters of one asset."""
 
     watermarker: Watermarker
-    message: int
     facts: WatermarkJson
     """For the record of the step."""
+
+    @property
+    def message(self) -> int:
+        """The message of the mark."""
+        return int(self.facts["message"], 16)
 
 
 def with_watermark(shaped: Shaped, spec: MasteringSpec, watermarking: Watermarking) -> Shaped:
@@ -82,7 +84,7 @@ def detect(clip: Clip, watermarker: Watermarker) -> Found:
     return Found(float(marked.mean()) if marked.size else 0.0, tuple(bits.tolist()))
 
 
-def _mark(clip: Clip, loop: Loop | None, watermarking: Watermarking) -> npt.NDArray[np.float64]:
+def _mark(clip: Clip, loop: Loop | None, watermarking: Watermarking) -> Floats:
     """The mark of ``clip`` before its strength, shape [samples]."""
     # A loop that begins with the file comes after its own end.
     lead = round(OVERLAP_S * clip.rate) if loop and loop.start == 0 else 0
@@ -98,7 +100,7 @@ def _mark(clip: Clip, loop: Loop | None, watermarking: Watermarking) -> npt.NDAr
     return mark[lead:]
 
 
-def _at_rate(clip: Clip, watermarking: Watermarking) -> Mono:
+def _at_rate(clip: Clip, watermarking: Watermarking) -> Samples:
     """What the network adds to the mono mix, at the rate and length of ``clip``."""
     rate = watermarking.watermarker.rate_hz
     native = resample(_mono(clip), rate).samples[0]
@@ -110,7 +112,7 @@ def _at_rate(clip: Clip, watermarking: Watermarking) -> Mono:
     return np.pad(back, (0, max(0, clip.length - back.size)))[: clip.length]
 
 
-def _windows(length: int, rate: int) -> Iterator[tuple[slice, Mono]]:
+def _windows(length: int, rate: int) -> Iterator[tuple[slice, Samples]]:
     """Windows over ``length`` samples, each with the weights of a crossfade; together the weights are 1."""
     size, overlap = WINDOW_S * rate, round(OVERLAP_S * rate)
     rise = ((np.arange(overlap) + 0.5) / overlap).astype(np.float32)
@@ -124,21 +126,21 @@ def _windows(length: int, rate: int) -> Iterator[tuple[slice, Mono]]:
         yield slice(first, last), weights
 
 
-def _room(clip: Clip, mark: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _room(clip: Clip, mark: Floats) -> Floats:
     """The factor that keeps the mark `ROOM_DB` below the sound, by sample; at most 1."""
     sound, own = _power(clip.samples, clip.rate), np.maximum(_power(mark[None], clip.rate), _SILENCE)
     sound[sound < _SILENCE] = 0.0
     return np.asarray(np.minimum(np.sqrt(sound / own) * amplitude(-ROOM_DB), 1.0))
 
 
-def _power(samples: npt.NDArray[Any], rate: int) -> npt.NDArray[np.float64]:
+def _power(samples: npt.NDArray[Any], rate: int) -> Floats:
     """The power of all channels around each sample, over 20 ms; shape [samples]."""
     square = np.square(samples, dtype=np.float64).mean(axis=0)
     around = uniform_filter1d(square, max(1, round(_AROUND_S * rate)), mode="nearest")
     return np.asarray(np.maximum(around, 0.0))
 
 
-def _wrap(mark: npt.NDArray[np.float64], loop: Loop, longest: int) -> None:
+def _wrap(mark: Floats, loop: Loop, longest: int) -> None:
     """Let the end of the loop's mark run into its start: blend it into what comes before the start."""
     blend = min(longest, loop.start, (loop.end - loop.start) // 2)
     share = (np.arange(blend) + 1.0) / max(1, blend)

@@ -84,16 +84,12 @@ class QualityReport:
     failures: tuple[Failure, ...]
 
     def with_failure(self, failure: Failure) -> QualityReport:
-        """The report with one more failure, from a comparison with other sounds."""
-        return QualityReport(round(max(0.01, self.score - _FAILURE_COST), 4), (*self.failures, failure))
-
-    def with_worse(self, failure: Failure) -> QualityReport:
-        """The report with the worse value where the same gate already failed, and with one more failure where not."""
+        """The report with one more failure; of one gate, the worse value counts."""
         for known in self.failures:
             if known.name == failure.name:
                 worse = failure if failure.measured > known.measured else known
                 return replace(self, failures=tuple(worse if one is known else one for one in self.failures))
-        return self.with_failure(failure)
+        return QualityReport(round(max(0.01, self.score - _FAILURE_COST), 4), (*self.failures, failure))
 
     def reason(self, siblings: Iterable[QualityReport] = ()) -> str:
         """All failures as text, with values, limits, and remedies; ``siblings`` are the asset's other variations."""

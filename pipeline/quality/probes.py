@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.fft import rfft
 
-from pipeline.audio import Clip, Floats
+from pipeline.audio import Clip, Floats, Samples
 
 _FRAME_S = 0.02
 _BANDS = 24
@@ -25,7 +25,6 @@ _DIED_AWAY_DB = -20.0
 _STEADY_DB = 6.0
 _ONSET_DB = 6.0
 """Rise from one frame to the next at which a new sound begins."""
-Wave = npt.NDArray[np.float32]
 Positions = npt.NDArray[np.int64]
 _EQUAL = 1e-6
 """Share of the peak: samples with a smaller difference count as equal, whatever gain came after."""
@@ -160,13 +159,13 @@ def _runs(condition: npt.NDArray[np.bool_]) -> tuple[Positions, Positions]:
     return edges[::2], edges[1::2] - edges[::2]
 
 
-def _moving(wave: Wave, positions: Positions, step: float) -> npt.NDArray[np.bool_]:
+def _moving(wave: Samples, positions: Positions, step: float) -> npt.NDArray[np.bool_]:
     """Whether the wave was moving just before ``positions``; a square wave does not move before its edge."""
     at = np.maximum(positions, 2)
     return np.asarray((np.abs(wave[at - 1] - wave[at - 2]) > step) & (positions >= 2))
 
 
-def _cut_samples(wave: Wave, other_peak: float) -> int:
+def _cut_samples(wave: Samples, other_peak: float) -> int:
     """Number of samples of ``wave`` that a hard clipper put at its highest value; 0 without clipping.
 
     A clipper stops a moving wave. It leaves runs of equal samples that begin with a step (low notes), or many single
@@ -194,13 +193,13 @@ def _cut_samples(wave: Wave, other_peak: float) -> int:
     return max(long, count if piled else 0)
 
 
-def _quantum(wave: Wave) -> float:
+def _quantum(wave: Samples) -> float:
     """The smallest step of ``wave``: one quantization unit, or almost nothing."""
     steps = np.abs(np.diff(wave))
     return float(steps.min(initial=np.inf, where=steps > 0.0))
 
 
-def _is_piled(below: Wave, count: int, ceiling: float, together: bool) -> bool:
+def _is_piled(below: Samples, count: int, ceiling: float, together: bool) -> bool:
     """Whether ``count`` samples at the ceiling are more than crests would leave there.
 
     Crests rounded to 16 bits also share values, but then many samples within 1 % ``below`` do too. A limiter also
@@ -211,7 +210,7 @@ def _is_piled(below: Wave, count: int, ceiling: float, together: bool) -> bool:
     return count > 6 * level and (together or count > 0.25 * len(below))
 
 
-def _is_soft(wave: Wave, ceiling: float, count: int) -> bool:
+def _is_soft(wave: Samples, ceiling: float, count: int) -> bool:
     low, high = (part * ceiling for part in _KNEE)
     near = int(np.count_nonzero(wave >= high)) - count
     below = int(np.count_nonzero(wave >= low)) - near - count
@@ -241,7 +240,7 @@ def dc_offset(clip: Clip) -> float:
     return max((abs(_offset(wave, clip.rate)) for wave in clip.samples), default=0.0)
 
 
-def _offset(wave: Wave, rate: int) -> float:
+def _offset(wave: Samples, rate: int) -> float:
     if not len(wave):
         return 0.0
     size = len(wave) // _BLOCKS
@@ -257,7 +256,7 @@ def _offset(wave: Wave, rate: int) -> float:
     return offset
 
 
-def _constant(means: Wave, levels: Wave) -> float:
+def _constant(means: Samples, levels: Samples) -> float:
     """The part of eight blocks' ``means`` that does not change with their ``levels`` (standard deviations).
 
     The mean of an asymmetric wave is proportional to its level and fades with it; an offset stays.

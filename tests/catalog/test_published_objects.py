@@ -10,7 +10,7 @@ from quick import QuickProject
 
 from pipeline.catalog.repair import repair_store
 from pipeline.errors import StoreError, VerificationError
-from pipeline.export import LIBRARY, forget_export
+from pipeline.export import forget_export
 from pipeline.provenance import TAKE_SCHEMA
 from pipeline.report import write_report
 from pipeline.store import ObjectRef
@@ -64,7 +64,7 @@ def test_a_damaged_object_that_the_latest_version_does_not_use_is_not_published_
             project.build()
         assert project.latest.number == 2
         repair_store(project.store)
-        forget_export(project.store, LIBRARY)
+        forget_export(project.store)
     assert project.build()["version"] == 3
     assert damaged.read_bytes() == whole
     assert [path.read_bytes() for path in (project.outputs / "library" / "latest").rglob("*.wav")] == [whole]

@@ -165,10 +165,10 @@ def test_the_proposed_setting_opens_the_gates_for_every_variation(quick: QuickPr
 
 def test_the_worse_of_take_and_master_counts() -> None:
     on_master = QualityReport(0.6, (Failure("tail noise", 27.1, 12.0, "noise"),))
-    judged = on_master.with_worse(Failure("tail noise", 29.4, 12.0, "noise"))
+    judged = on_master.with_failure(Failure("tail noise", 29.4, 12.0, "noise"))
     assert judged.passing_setting() == "quality: {tail_noise: 29.5 dB}"
     assert judged.score == on_master.score
-    assert judged.with_worse(Failure("tail noise", 13.0, 12.0, "noise")) == judged
+    assert judged.with_failure(Failure("tail noise", 13.0, 12.0, "noise")) == judged
 
 
 def test_an_offset_is_taken_out_and_not_held_against_the_take(quick: QuickProject) -> None:

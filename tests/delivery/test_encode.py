@@ -20,9 +20,10 @@ from mutagen.oggopus import OggOpus
 from waiting import wait_until_next_second
 
 from pipeline.audio import Clip, Loop, decoders, read, read_chunks
+from pipeline.audio.containers import ogg_pages
 from pipeline.delivery import Content, codecs, encode
 from pipeline.delivery.encode import at_rate
-from pipeline.delivery.ogg import read_pages, with_serial
+from pipeline.delivery.ogg import with_serial
 from pipeline.errors import MachineError, UsageError
 from pipeline.formats import FORMATS
 
@@ -95,7 +96,7 @@ def test_ogg_serials_come_from_the_sound_and_checksums_are_right(audio_format: s
     one, other = encode(clip(), audio_format), encode(clip(seconds=1.4), audio_format)
     assert one[14:18] != other[14:18]
     place = 0
-    for page in read_pages(one):
+    for page in ogg_pages(one):
         assert one[place + 14 : place + 18] == one[14:18]
         assert page.write() == one[place : place + page.size]
         place += page.size
@@ -111,7 +112,7 @@ def test_the_checksum_is_the_one_that_libogg_writes() -> None:
 
 def test_what_is_not_ogg_is_refused() -> None:
     with pytest.raises(ogg.error, match="RIFF"):
-        read_pages(b"RIFF" + bytes(50))
+        list(ogg_pages(b"RIFF" + bytes(50)))
 
 
 def test_wav_carries_the_loop_in_smpl_with_an_inclusive_end() -> None:
@@ -218,7 +219,7 @@ def test_opusinfo_warns_of_nothing(length: int, kind: str, tmp_path: Path) -> No
 def test_an_opus_page_holds_no_more_segments_than_it_can_list(channels: int) -> None:
     noise = 0.3 * np.random.default_rng(4).standard_normal((channels, 60_000))
     data = encode(Clip(noise.astype(np.float32), 48_000), "opus")
-    assert sum(page.size for page in read_pages(data)) == len(data)
+    assert sum(page.size for page in ogg_pages(data)) == len(data)
     assert OggOpus(io.BytesIO(data)).info.length == pytest.approx(1.25)
     assert (read(data).length, read(data).channels) == (60_000, channels)
 

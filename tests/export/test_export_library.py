@@ -13,7 +13,7 @@ from quick import QuickProject
 from toys import ONE, THREE, TWO
 
 from pipeline.errors import FormatError
-from pipeline.export import LIBRARY, changed_files, export_findings, export_latest, forget_export
+from pipeline.export import changed_files, export_findings, export_latest, forget_export
 from pipeline.release import rollback
 from pipeline.store import ObjectRef, disk
 
@@ -137,17 +137,15 @@ def test_a_deleted_file_is_told_and_restored(project: QuickProject) -> None:
     project.first_build()
     before = project.library()
     (folder(project) / "a" / "two_01.wav").unlink()
-    assert list(map(str, changed_files(project.store, LIBRARY))) == [
-        "library/latest/a/two_01.wav was deleted"
-    ]
-    assert [(one.kind, one.key) for one in export_findings(project.catalog, LIBRARY)] == [
+    assert changed_files(project.store) == ["library/latest/a/two_01.wav was deleted"]
+    assert [(one.kind, one.key) for one in export_findings(project.store)] == [
         ("missing", "library/latest/a/two_01.wav")
     ]
-    done = export_latest(project.catalog, LIBRARY)
+    done = export_latest(project.catalog)
     assert done is not None
     assert done.to_json() == {"restored": ["a/two_01.wav"], "set_aside": {}}
     assert project.library() == before
-    assert changed_files(project.store, LIBRARY) == export_findings(project.catalog, LIBRARY) == []
+    assert changed_files(project.store) == export_findings(project.store) == []
 
 
 @pytest.mark.parametrize("theirs", ["file", "same size and time", "folder", "link", "file for a folder"])
@@ -171,18 +169,18 @@ def test_what_stands_in_the_place_of_ours_is_kept_elsewhere(project: QuickProjec
         case "file for a folder":
             shutil.rmtree(file.parent)
             put(file.parent)
-    assert export_findings(project.catalog, LIBRARY)
+    assert export_findings(project.store)
     if theirs == "same size and time":
-        forget_export(project.store, LIBRARY)
-    done = export_latest(project.catalog, LIBRARY)
+        forget_export(project.store)
+    done = export_latest(project.catalog)
     assert done is not None
     [(place, key)] = done.moved_aside.items()
     assert place == ("a" if theirs == "file for a folder" else "a/two_01.wav")
     assert os.path.lexists(project.outputs / key)
     assert project.library() == before
-    assert export_findings(project.catalog, LIBRARY) == []
+    assert export_findings(project.store) == []
     put(folder(project) / "a" / "two_01.wav", b"again")
-    again = export_latest(project.catalog, LIBRARY)
+    again = export_latest(project.catalog)
     assert again is not None
     assert [(project.outputs / key).read_bytes() for key in again.moved_aside.values()] == [b"again"]
 
@@ -206,7 +204,7 @@ def test_an_older_sound_of_ours_in_the_place_of_a_newer_one_is_simply_replaced(p
     project.write(ONE + TWO.replace("second", "other") + THREE)
     project.build()
     put(folder(project) / "a" / "two_01.wav", old)
-    done = export_latest(project.catalog, LIBRARY)
+    done = export_latest(project.catalog)
     assert done is not None
     assert done.to_json() == {"restored": ["a/two_01.wav"], "set_aside": {}}
     assert project.library()["a/two_01.wav"] != old
@@ -215,7 +213,7 @@ def test_an_older_sound_of_ours_in_the_place_of_a_newer_one_is_simply_replaced(p
 def test_a_file_that_was_only_touched_is_no_fault(project: QuickProject) -> None:
     project.first_build()
     os.utime(folder(project) / "a" / "two_01.wav", (1, 1))
-    assert changed_files(project.store, LIBRARY) == export_findings(project.catalog, LIBRARY) == []
+    assert changed_files(project.store) == export_findings(project.store) == []
 
 
 def test_a_copy_of_the_store_has_a_whole_library(project: QuickProject) -> None:
@@ -223,7 +221,7 @@ def test_a_copy_of_the_store_has_a_whole_library(project: QuickProject) -> None:
     project.first_build()
     moved = QuickProject(project.folder.parent / "moved")
     shutil.copytree(project.outputs, moved.outputs)
-    assert export_findings(moved.catalog, LIBRARY) == changed_files(moved.store, LIBRARY) == []
+    assert export_findings(moved.store) == changed_files(moved.store) == []
 
 
 def test_an_edit_that_reached_the_store_is_not_called_restored(project: QuickProject) -> None:
@@ -234,12 +232,10 @@ def test_an_edit_that_reached_the_store_is_not_called_restored(project: QuickPro
     for damaged in (path, folder(project) / "a" / "two_01.wav"):
         damaged.unlink()
         damaged.write_bytes(b"edited")
-    done = export_latest(project.catalog, LIBRARY)
+    done = export_latest(project.catalog)
     assert done is not None
     assert done.to_json() == {"restored": [], "set_aside": {}}
-    assert list(map(str, changed_files(project.store, LIBRARY))) == [
-        "library/latest/a/two_01.wav was replaced"
-    ]
+    assert changed_files(project.store) == ["library/latest/a/two_01.wav was replaced"]
 
 
 def test_a_folder_that_became_a_link_elsewhere_is_not_followed(project: QuickProject) -> None:
@@ -260,7 +256,7 @@ def test_a_damaged_ledger_is_made_again(project: QuickProject, text: bytes) -> N
     ledger = project.outputs / "library" / "latest.json"
     whole = ledger.read_bytes()
     ledger.write_bytes(text)
-    export_latest(project.catalog, LIBRARY)
+    export_latest(project.catalog)
     assert ledger.read_bytes() == whole
     assert theirs.exists()
 
@@ -280,6 +276,6 @@ def test_a_new_ledger_needs_no_new_version(project: QuickProject) -> None:
     project.first_build()
     without_ledger(project)
     assert project.build()["published"] is False
-    done = export_latest(project.catalog, LIBRARY)
+    done = export_latest(project.catalog)
     assert done is not None
     assert done.to_json() == {"restored": [], "set_aside": {}}

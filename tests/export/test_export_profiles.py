@@ -200,6 +200,17 @@ def test_profiles_that_cannot_be_are_refused_with_their_place(
     assert error.value.exit_code == 2
 
 
+def test_a_profile_in_a_format_that_no_target_imports_gives_a_warning_with_its_place(
+    project: QuickProject,
+) -> None:
+    profiles = "exports:\n  a: {format: opus}\n  b:\n    format: ogg\n    music: {format: m4a}\nassets:\n"
+    project.write(ONE, WITH_PROFILES.replace(PROFILES, profiles))
+    assert [str(warning).rpartition("cues.yaml:")[2] for warning in load(project.manifest).warnings] == [
+        f"{place}: no export target imports {name}; write format: one of wav, flac, ogg, mp3"
+        for place, name in (("7: exports.a.format", "opus"), ("10: exports.b.music.format", "m4a"))
+    ]
+
+
 def test_a_profile_makes_nothing_again(project: QuickProject) -> None:
     project.write(ONE, WITH_MUSIC)
     project.build()

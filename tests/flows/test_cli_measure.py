@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from encoders import find_ffmpeg
 from typer.testing import CliRunner, Result
 
 from flows.cli.app import app
 from pipeline.audio import Clip, decoders
-from pipeline.audio.decoders import find_ffmpeg
 from pipeline.delivery import encode
 
 FIELDS = [

@@ -227,7 +227,7 @@ def intro_spec(intro_s: float, seconds: float, bpm: float | None, **more: object
 
 def test_an_intro_stays_as_it_was_and_the_loop_comes_back_to_its_end() -> None:
     take = beats(22, 120)
-    (made,) = master([TakeInput(take)], intro_spec(4.0, 20.0, 120)).results
+    (made,) = master([TakeInput(take)], intro_spec(4.0, 20.0, 120))
     start, end = made.loop
     assert end == made.clip.length
     assert 4 * RATE - 480 <= start < 4 * RATE
@@ -257,7 +257,7 @@ def test_a_limiter_meets_the_loop_with_one_gain_from_intro_and_from_end(start: i
 
 def test_a_declared_loop_gives_an_intro_and_a_loop_too() -> None:
     take = beats(16, 120)
-    (made,) = master([TakeInput(take, (0, 16 * RATE))], intro_spec(4.0, 16.0, 120)).results
+    (made,) = master([TakeInput(take, (0, 16 * RATE))], intro_spec(4.0, 16.0, 120))
     assert made.loop[1] - made.loop[0] == 12 * RATE
     assert made.seam.click < 1.0
 
@@ -265,9 +265,9 @@ def test_a_declared_loop_gives_an_intro_and_a_loop_too() -> None:
 def test_exactly_means_to_the_sample_or_an_error_with_the_remedy() -> None:
     take = beats(12, 119.3)
     spec = MasteringSpec(-14.0, -1.0, RATE, 1, 8.0, True, 120.0, False, 0.0, 0.0, exact=True)
-    (made,) = master([TakeInput(take)], spec).results
+    (made,) = master([TakeInput(take)], spec)
     assert made.clip.length == 8 * RATE
-    (short,) = master([TakeInput(Clip(take.samples[:, : 8 * RATE], RATE))], spec).results
+    (short,) = master([TakeInput(Clip(take.samples[:, : 8 * RATE], RATE))], spec)
     assert isinstance(short, MasteringError)
     assert "remove exact" in str(short)
 

@@ -18,6 +18,7 @@ from pipeline.mastering import watermark
 from pipeline.mastering.chain import Master, master
 from pipeline.mastering.shape import TakeInput
 from pipeline.mastering.watermark import Watermarking, detect
+from pipeline.watermarks import message_text
 from pipeline.watermarks.registry import open_watermarker
 
 RATE, MESSAGE = 48_000, 0xA3F1
@@ -33,14 +34,14 @@ def pad(seconds: float = 3.0, seed: int = 1) -> Clip:
 
 
 def marking(strength: float = 1.0) -> Watermarking:
-    facts: Any = {"name": "audioseal", "strength": strength}
-    return Watermarking(open_watermarker("audioseal"), MESSAGE, facts)
+    facts: Any = {"name": "audioseal", "message": message_text(MESSAGE), "strength": strength}
+    return Watermarking(open_watermarker("audioseal"), facts)
 
 
 def mastered(
     clip: Clip, spec: MasteringSpec = SPEC, *, loop: Loop | None = None, marked: bool = True
 ) -> Master:
-    [result] = master([TakeInput(clip, loop)], spec, watermarking=marking() if marked else None).results
+    [result] = master([TakeInput(clip, loop)], spec, watermarking=marking() if marked else None)
     assert isinstance(result, Master)
     return result
 

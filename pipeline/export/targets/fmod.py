@@ -9,21 +9,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from pipeline.export.folder import Item
 from pipeline.export.pack import Pack, PackSound
+from pipeline.export.scripts import script
 
 SCRIPT = "import_to_fmod.js"
-_TEMPLATE = Path(__file__).parents[1] / "scripts" / SCRIPT
 _PLACE = "/* SOUNDS */ []"
 
 
 def files(pack: Pack) -> Mapping[str, Item]:
     """The script of a pack."""
     sounds = ",\n".join(json.dumps(_sound(sound)) for sound in pack.sounds)
-    text = _TEMPLATE.read_text(encoding="utf-8").replace(_PLACE, f"[\n{sounds}\n]")
+    text = script(SCRIPT).decode().replace(_PLACE, f"[\n{sounds}\n]")
     return {SCRIPT: Item.of(text.encode())}
 
 

@@ -10,16 +10,15 @@ import posixpath
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from pipeline.export.folder import Item
 from pipeline.export.pack import Pack, PackFile, PackSound
+from pipeline.export.scripts import script
 
 _BEATS_A_BAR = 4
 _NEAR_BEATS = 0.01
 """A file that is this near to whole beats has a beat count."""
 _POOL_SCRIPT = "cuesmith_pool.gd"
-_SCRIPT = Path(__file__).parents[1] / "scripts" / _POOL_SCRIPT
 
 Params = Mapping[str, str]
 
@@ -73,7 +72,11 @@ def merged(present: str, ours: str) -> str:
     loop=true
     bpm=0
     """
-    values = {found[1]: found[2] for line in _params(ours) if (found := _LINE.match(line))}
+    values = {
+        found[1]: found[2]
+        for line in ours.partition("[params]")[2].splitlines()
+        if (found := _LINE.match(line))
+    }
     lines, section = [], ""
     for line in present.splitlines():
         section = line if line.startswith("[") else section
@@ -84,10 +87,6 @@ def merged(present: str, ours: str) -> str:
     if values and "[params]" not in lines:
         lines.append("[params]")
     return "\n".join([*lines, *(f"{name}={value}" for name, value in values.items()), ""])
-
-
-def _params(text: str) -> list[str]:
-    return text.partition("[params]")[2].splitlines()
 
 
 _WAV = {
@@ -177,16 +176,16 @@ def _pool_4(sound: PackSound) -> str:
 
 
 def _pool_3(sound: PackSound) -> str:
-    script = len(sound.files) + 1
-    lines = [f'[gd_resource type="Resource" load_steps={script + 1} format=2]', ""]
+    script_id = len(sound.files) + 1
+    lines = [f'[gd_resource type="Resource" load_steps={script_id + 1} format=2]', ""]
     lines += [
         f'[ext_resource path="{_from_pool(sound, file.path)}" type="AudioStream" id={number}]'
         for number, file in enumerate(sound.files, 1)
     ]
-    lines.append(f'[ext_resource path="{_from_pool(sound, _POOL_SCRIPT)}" type="Script" id={script}]')
-    streams = ", ".join(f"ExtResource( {number} )" for number in range(1, script))
+    lines.append(f'[ext_resource path="{_from_pool(sound, _POOL_SCRIPT)}" type="Script" id={script_id}]')
+    streams = ", ".join(f"ExtResource( {number} )" for number in range(1, script_id))
     return "\n".join(
-        [*lines, "", "[resource]", f"script = ExtResource( {script} )", f"streams = [ {streams} ]", ""]
+        [*lines, "", "[resource]", f"script = ExtResource( {script_id} )", f"streams = [ {streams} ]", ""]
     )
 
 
@@ -207,5 +206,5 @@ GODOT_3 = Release(
     },
     _pool_3,
     with_uids=False,
-    scripts={_POOL_SCRIPT: _SCRIPT.read_bytes()},
+    scripts={_POOL_SCRIPT: script(_POOL_SCRIPT)},
 )

@@ -7,28 +7,32 @@ it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from pipeline.export.folder import Item
 from pipeline.export.pack import PACK_FILE, Pack, PackFile
+from pipeline.export.scripts import script
 
-_SCRIPTS = Path(__file__).parents[1] / "scripts"
-_FILES = {
-    "CuesmithSound.cs": ("CuesmithSound.cs", "3b7c5b0f2a9146d29b7f1c6f0f5d8a11"),
-    "Editor/CuesmithImport.cs": ("CuesmithImport.cs", "c1f5e6d7a0434f0c8a2be95d4c7e3f22"),
+_SCRIPTS = {
+    "CuesmithSound.cs": "3b7c5b0f2a9146d29b7f1c6f0f5d8a11",
+    "Editor/CuesmithImport.cs": "c1f5e6d7a0434f0c8a2be95d4c7e3f22",
 }
-"""Path to script and GUID. A GUID never changes: assets name their script by it."""
+"""GUID of each script by its path. A GUID never changes: assets name their script by it."""
 _STREAMED_S = 10.0
 """Music of this length and more is read from the disk while it plays."""
 _DECOMPRESS_ON_LOAD = 0
 _STREAMING = 2
 _VORBIS = 1
 
-_AUDIO = """\
+_META = """\
 fileFormatVersion: 2
 guid: {guid}
-AudioImporter:
+{importer}:
   externalObjects: {{}}
+{settings}  userData:
+  assetBundleName:
+  assetBundleVariant:
+"""
+_AUDIO = """\
   serializedVersion: 8
   defaultSettings:
     serializedVersion: 2
@@ -45,46 +49,28 @@ AudioImporter:
   loadInBackground: 0
   ambisonic: 0
   3D: {spatial}
-  userData:
-  assetBundleName:
-  assetBundleVariant:
 """
 _SCRIPT = """\
-fileFormatVersion: 2
-guid: {guid}
-MonoImporter:
-  externalObjects: {{}}
   serializedVersion: 2
   defaultReferences: []
   executionOrder: 0
-  icon: {{instanceID: 0}}
-  userData:
-  assetBundleName:
-  assetBundleVariant:
-"""
-_TEXT = """\
-fileFormatVersion: 2
-guid: {guid}
-TextScriptImporter:
-  externalObjects: {{}}
-  userData:
-  assetBundleName:
-  assetBundleVariant:
+  icon: {instanceID: 0}
 """
 
 
 def files(pack: Pack) -> Mapping[str, Item]:
     """The ``.meta`` files and the scripts of a pack."""
-    made = {f"{file.path}.meta": _settings(_audio(file)) for file in pack.files}
-    made[f"{PACK_FILE}.meta"] = _settings(_TEXT.format(guid=pack.id))
-    for path, (name, guid) in _FILES.items():
-        made[path] = Item.of((_SCRIPTS / name).read_bytes())
-        made[f"{path}.meta"] = _settings(_SCRIPT.format(guid=guid))
+    made = {f"{file.path}.meta": _settings(file.id, "AudioImporter", _audio(file)) for file in pack.files}
+    made[f"{PACK_FILE}.meta"] = _settings(pack.id, "TextScriptImporter", "")
+    for path, guid in _SCRIPTS.items():
+        made[path] = Item.of(script(path.rpartition("/")[2]))
+        made[f"{path}.meta"] = _settings(guid, "MonoImporter", _SCRIPT)
     return made
 
 
-def _settings(text: str) -> Item:
+def _settings(guid: str, importer: str, settings: str) -> Item:
     """Import settings. A person's changes of them stay: nothing in them depends on the sound itself."""
+    text = _META.format(guid=guid, importer=importer, settings=settings)
     return Item.of(text.encode(), lambda present, ours: present)
 
 
@@ -92,7 +78,6 @@ def _audio(file: PackFile) -> str:
     is_music = file.chosen.row["kind"] == "music"
     streamed = is_music and file.seconds >= _STREAMED_S
     return _AUDIO.format(
-        guid=file.id,
         load=_STREAMING if streamed else _DECOMPRESS_ON_LOAD,
         format=_VORBIS,
         preload=int(not streamed),

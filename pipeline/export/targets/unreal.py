@@ -8,12 +8,12 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping
-from pathlib import Path
 
 from pipeline.export.folder import Item
 from pipeline.export.pack import Pack, PackSound
+from pipeline.export.scripts import script
 
-_SCRIPT = Path(__file__).parents[1] / "scripts" / "import_to_unreal.py"
+_SCRIPT = "import_to_unreal.py"
 TABLE = "sounds.csv"
 _COLUMNS = (
     "Name",
@@ -31,7 +31,7 @@ _COLUMNS = (
 
 def files(pack: Pack) -> Mapping[str, Item]:
     """The script and the table of a pack."""
-    return {_SCRIPT.name: Item.of(_SCRIPT.read_bytes()), TABLE: Item.of(_table(pack).encode())}
+    return {_SCRIPT: Item.of(script(_SCRIPT)), TABLE: Item.of(_table(pack).encode())}
 
 
 def _table(pack: Pack) -> str:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from pipeline.export.folder import Item
 from pipeline.export.pack import Pack, PackFile, PackSound
+from pipeline.export.scripts import script
 
 CONTAINERS = "\\Containers\\Default Work Unit"
 """Root of sounds from Wwise 2025.1."""
@@ -22,7 +22,7 @@ ACTOR_MIXER = "\\Actor-Mixer Hierarchy\\Default Work Unit"
 _EVENTS = "\\Events\\Default Work Unit"
 TABLE = "wwise_import.txt"
 BATCH = "wwise_import.json"
-_RUNNER = Path(__file__).parents[1] / "scripts" / "import_to_wwise.py"
+_RUNNER = "import_to_wwise.py"
 _COLUMNS = (
     "Audio File",
     "Object Path",
@@ -43,7 +43,7 @@ def files(root: str, pack: Pack) -> Mapping[str, Item]:
     return {
         TABLE: Item.of(_table(objects).encode()),
         BATCH: Item.of(_batch(objects).encode()),
-        _RUNNER.name: Item.of(_RUNNER.read_bytes()),
+        _RUNNER: Item.of(script(_RUNNER)),
     }
 
 
