@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -221,10 +222,20 @@ def _struck(name: str, layer: int, take: int) -> Audio:
 
 Groove = dict[str, str]
 
+
+class Kit(NamedTuple):
+    """What the drums of a style play."""
+
+    grooves: list[tuple[float, Groove]]
+    """Patterns, each with the least energy (0 to 1) that plays it."""
+    fill: tuple[str, ...]
+    """The drums of its fills, from first to last; none: it plays no fills."""
+
+
 _LEVELS = {"x": 0.95, "o": 0.68, "-": 0.36}
 
 _TABS = """
-folk
+folk: frame tap, frame
   0.0   frame         x.......o.......
         shaker        ..-...-...-...-.
   0.35  frame         x.....o.o.....-.
@@ -233,7 +244,7 @@ folk
   0.6   frame         x..o..x.o..o..o.
         frame tap     ..o.o..o..o.o.-o
         tambourine    -.o.x.-.-.o.x.o.
-taiko
+taiko: taiko high, taiko, snare
   0.0   timpani       x...............
         taiko         ........o.......
   0.4   taiko         x.....o.x.......
@@ -247,7 +258,7 @@ taiko
         taiko high    ..oo..oo..oo.ooo
         stick         x.oox.oox.oox.oo
         snare         ....x..-....x.oo
-rock
+rock: tom high, tom mid, tom low, snare
   0.0   kick          x.......o.......
         snare         ....o.......o...
         hat           o...o...o...o...
@@ -257,7 +268,7 @@ rock
   0.8   kick          x..x..x.x..x..xo
         snare         ....x.......x...
         hat           x.x.x.x.x.x.x.x.
-electronic
+electronic: clap
   0.0   machine kick  x.......x.......
         clap          ....o.......o...
         hat           ..o...o...o...o.
@@ -269,7 +280,7 @@ electronic
         clap          ....x.......x...
         open hat      ..x...x...x...x.
         hat           -oo-oo-o-oo-oo-o
-chip
+chip: chip snare
   0.0   chip kick     x.......x.......
         chip snare    ....o.......o...
         chip hat      ..o...o...o...o.
@@ -279,7 +290,7 @@ chip
   0.8   chip kick     x...x...x...x.o.
         chip snare    ....x.......x..o
         chip hat      xoooxoooxoooxooo
-brushes
+brushes: soft snare
   0.0   soft kick     x.........o.....
         soft snare    ....o.......o...
         brush         o...-...o...-...
@@ -290,7 +301,7 @@ brushes
         soft snare    ....x..-.-..x..-
         hat           o.o.o.o.o.o.o.oo
         ride          x...x...x...x...
-hand drums
+hand drums: djembe slap, djembe tone, djembe
   0.0   djembe        x.......o.......
         djembe tone   ......-.....o...
         shaker        ..-...-...-...-.
@@ -302,7 +313,7 @@ hand drums
         djembe tone   .-.-o.-o.-.-o.oo
         djembe slap   ....x..o....x..o
         shaker        o-o-o-o-o-o-o-o-
-shaker
+shaker: rim
   0.0   shaker        ..-...-...-...-.
         rim           ............-...
   0.35  shaker        o.-.o.-.o.-.o.-.
@@ -335,41 +346,32 @@ pulse
         tick          o-o-o-o-o-o-o-o-
         taiko         x.........o.....
 """
-"""Each kit with its patterns: the least energy (0 to 1) that plays a pattern, and a line for each drum."""
+"""Each kit with the drums of its fills; below it its patterns, each with its least energy and a line for each drum."""
 
 
-def _read_tabs(tabs: str) -> dict[str, list[tuple[float, Groove]]]:
-    kits: dict[str, list[tuple[float, Groove]]] = {}
+def _read_tabs(tabs: str) -> dict[str, Kit]:
+    kits: dict[str, Kit] = {}
     for line in tabs.strip().splitlines():
         if not line.startswith(" "):
-            patterns = kits.setdefault(line, [])
+            name, *fill = re.split("[:,] ", line)
+            kits[name] = kit = Kit([], tuple(fill))
             continue
         *energy, drum, steps = re.split(r"\s{2,}", line.strip())
         if energy:
-            patterns.append((float(energy[0]), {}))
-        patterns[-1][1][drum] = steps
+            kit.grooves.append((float(energy[0]), {}))
+        kit.grooves[-1][1][drum] = steps
     return kits
 
 
-GROOVES = _read_tabs(_TABS)
+KITS = _read_tabs(_TABS)
 
-_FILLS: dict[str, tuple[str, ...]] = {
-    "taiko": ("taiko high", "taiko", "snare"),
-    "rock": ("tom high", "tom mid", "tom low", "snare"),
-    "electronic": ("clap",),
-    "chip": ("chip snare",),
-    "folk": ("frame tap", "frame"),
-    "hand drums": ("djembe slap", "djembe tone", "djembe"),
-    "brushes": ("soft snare",),
-    "shaker": ("rim",),
-}
 CRASHING = frozenset({"taiko", "rock", "electronic"})
 """Kits that mark the start of a section with a cymbal."""
 
 
 def groove(kit: str, energy: float, quieter: bool = False) -> Groove:
     """The pattern of a kit at an energy; ``quieter`` takes the one below."""
-    levels = GROOVES[kit]
+    levels = KITS[kit].grooves
     chosen = max(k for k, (least, _) in enumerate(levels) if energy >= least)
     return levels[max(0, chosen - int(quieter))][1]
 
@@ -386,8 +388,8 @@ def bar_of(pattern: Groove, start: float, beats_in_bar: int, until: float) -> li
 
 def fill(rng: Rng, kit: str, start: float, beats: float, energy: float) -> list[Hit]:
     """A drum fill that leads into the next section."""
-    drums = _FILLS.get(kit)
-    if drums is None:
+    drums = KITS[kit].fill
+    if not drums:
         return []
     steps = int(beats * 4)
     spots = [k for k in range(steps) if k % 2 == 0 or rng.random() < 0.25 + 0.6 * energy]
