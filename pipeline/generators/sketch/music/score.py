@@ -24,9 +24,9 @@ class Note:
 
 @dataclass(frozen=True)
 class Hit:
-    """A drum hit: its name in `drums`, start in beats, loudness 0 to 1."""
+    """A drum hit: the drum, start in beats, loudness 0 to 1."""
 
-    drum: str
+    player: str
     start: float
     velocity: float
 
