@@ -40,7 +40,7 @@ def _timing(reading: MusicReading, seconds: float, bpm: float | None, loop: bool
         return loop_timing(seconds, bpm, reading.tempo_bpm, reading.beats_in_bar)
     if reading.stinger:
         tempo = bpm or max(reading.tempo_bpm, 100.0)
-        return Timing(tempo, reading.beats_in_bar, 1, max(1, round(seconds * RATE)))
+        return Timing(tempo, reading.beats_in_bar, 1, samples(seconds))
     return ending_timing(seconds, bpm, reading.tempo_bpm, reading.beats_in_bar)
 
 

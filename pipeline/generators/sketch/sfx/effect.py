@@ -124,7 +124,7 @@ _LOUDEST = 0.97
 def effect(prompt: str, seconds: float, loop: bool, seed: int) -> tuple[Mix, Mapping[str, Any]]:
     """Samples [1, n], or [2, n] for a loop, and what was read from the prompt."""
     reading = read_sound(prompt)
-    n = max(1, round(seconds * RATE))
+    n = samples(seconds)
     made = n if loop else max(n, samples(_LEAST_S))
     asset, take = generator(reading.words.fingerprint, 3), generator(seed, 4)
     scene = Scene(reading, made, loop, asset, take)
