@@ -54,11 +54,6 @@ def bell(hz: Audio, centre: float | Audio, octaves: float | Audio) -> Audio:
     return np.asarray(np.exp(-0.5 * (np.log2(hz / centre) / octaves) ** 2))
 
 
-def white(rng: Rng, n: int) -> Audio:
-    """White noise of RMS 1."""
-    return rng.standard_normal(n)
-
-
 def drift(rng: Rng, n: int, hz: float) -> Audio:
     """A smooth periodic random curve around 0, within about -1..1, that moves at up to ``hz``."""
     cycles = max(1, round(hz * n / RATE))

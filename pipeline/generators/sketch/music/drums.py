@@ -79,7 +79,7 @@ _CYMBAL_HZ = np.array([205.3, 304.4, 369.6, 522.7, 540.0, 800.0])
 def _metal(n: int, rng: Rng, low: float) -> Audio:
     """The dense clang of a cymbal: square waves that share no pitch, and noise, above ``low`` Hz."""
     clang = np.sum([osc.tone("square", float(hz) * 1.6, n, float(rng.random())) for hz in _CYMBAL_HZ], axis=0)
-    return filters.high_pass(clang * 0.25 + noise.white(rng, n) * 0.55, low, 3)
+    return filters.high_pass(clang * 0.25 + rng.standard_normal(n) * 0.55, low, 3)
 
 
 def _hat(t60: float) -> Strike:
@@ -153,7 +153,7 @@ def _machine_kick(strength: float, rng: Rng) -> Audio:
 def _chip_noise(t60: float, hold: int) -> Strike:
     def strike(strength: float, rng: Rng) -> Audio:
         n = samples(t60 * 1.2)
-        return mixing.crush(noise.white(rng, n) * 0.3, 4, hold) * envelopes.decay(n, t60)
+        return mixing.crush(rng.standard_normal(n) * 0.3, 4, hold) * envelopes.decay(n, t60)
 
     return strike
 

@@ -30,7 +30,7 @@ def whoosh(scene: Scene) -> Audio:
         low = 0.25 * noise.bell(hz, 180.0, 0.8)
         return np.asarray(noise.bell(hz, centre, 0.75) + 0.25 * noise.bell(hz, centre * 2.7, 0.5) + low)
 
-    rough = noise.white(rng, n) * (0.75 + 0.25 * noise.drift(rng, n, 40.0))
+    rough = rng.standard_normal(n) * (0.75 + 0.25 * noise.drift(rng, n, 40.0))
     sound = filters.time_varying(rough, air, 512) * envelopes.swell(n, peak, 2.6)
     if reading.says("sword", "blade", "slash", "katana"):
         edge = np.zeros(n)
@@ -57,7 +57,7 @@ def explosion(scene: Scene) -> Audio:
         cutoff = 90.0 + 5200.0 * np.exp(-at * scene.seconds / (0.16 * size))
         return filters.low_pass_gain(hz, cutoff, 1) / (1 + (hz / 300.0) ** 0.6)
 
-    blast = filters.time_varying(noise.white(rng, n), darker)
+    blast = filters.time_varying(rng.standard_normal(n), darker)
     bus.add(mixing.at_peak(blast * envelopes.decay(n, tail * 0.55, 0.004)), start, 0.9)
     time = np.arange(n) / RATE
     low = osc.sine(about(rng, 31.0, 0.08) / size**0.3 + 75.0 * np.exp(-time / 0.07), n)
@@ -219,7 +219,7 @@ def _breath(scene: Scene, moment: float, dark: bool) -> Audio:
         near = np.exp(-(((at - moment) / 0.3) ** 2))
         return noise.bell(hz, top * (0.25 + near), 0.8)
 
-    wind = filters.time_varying(noise.white(scene.rng, scene.n), air, 1024, scene.loop)
+    wind = filters.time_varying(scene.rng.standard_normal(scene.n), air, 1024, scene.loop)
     return wind * _swell(scene, moment)
 
 

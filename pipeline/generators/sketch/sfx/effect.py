@@ -60,7 +60,7 @@ def _object(scene: Scene) -> Audio:
     bus.add(tone, 0)
     centre = between(asset, 500, 2500)
     air = filters.time_varying(
-        noise.white(rng, n), lambda hz, at: noise.bell(hz, centre * (1.2 - 0.6 * at), 0.7), 512
+        rng.standard_normal(n), lambda hz, at: noise.bell(hz, centre * (1.2 - 0.6 * at), 0.7), 512
     )
     bus.add(air * envelopes.swell(n, 0.15, 1.0) * envelopes.decay(n, 0.5, 0.02), 0, 0.2)
     return bus.audio

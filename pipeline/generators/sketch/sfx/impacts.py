@@ -88,7 +88,7 @@ def _crumble(surface: str, strength: float, rng: Rng, n: int) -> Audio:
 
 def _snow(rng: Rng, strength: float, n: int) -> Audio:
     """The creak of packing snow: a band of noise that tightens as the foot sinks."""
-    pressed = noise.white(rng, n) * (0.6 + 0.4 * noise.drift(rng, n, 90.0))
+    pressed = rng.standard_normal(n) * (0.6 + 0.4 * noise.drift(rng, n, 90.0))
     top = between(rng, 1300, 1900)
     tight = filters.time_varying(
         pressed, lambda hz, at: noise.bell(hz, top * (0.55 + 0.8 * np.minimum(at * 3, 1)), 0.55), 512
@@ -118,7 +118,7 @@ def _puddle(rng: Rng, strength: float, n: int) -> Audio:
 
 def _squelch(rng: Rng, strength: float, n: int) -> Audio:
     """Mud pressed out, then letting go with a smack."""
-    wet = noise.white(rng, n) * (0.5 + 0.5 * noise.drift(rng, n, 45.0))
+    wet = rng.standard_normal(n) * (0.5 + 0.5 * noise.drift(rng, n, 45.0))
     centre = between(rng, 320, 460)
 
     def mouth(hz: Audio, at: Audio) -> Audio:
@@ -225,7 +225,7 @@ def scrape(scene: Scene) -> Audio:
     n = samples(scene.scaled(0.9 if metal else 1.8))
     modes = np.array(MATERIALS[material].modes)
     modes = modes * scene.asset.uniform(0.9, 1.1, len(modes)) * (1.9 if metal else 1.0)
-    rough = noise.white(rng, n) * (0.55 + 0.45 * noise.drift(rng, n, 70.0 if metal else 28.0))
+    rough = rng.standard_normal(n) * (0.55 + 0.45 * noise.drift(rng, n, 70.0 if metal else 28.0))
     glide = 1.35 if reading.says("draw", "unsheathe", "unsheath") else 0.85
 
     def body(hz: Audio, at: Audio) -> Audio:

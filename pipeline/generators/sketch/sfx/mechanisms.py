@@ -53,7 +53,7 @@ def _creak(scene: Scene, seconds: float) -> Audio:
     slips = np.flatnonzero(np.diff(np.floor(phase)) > 0)
     pulses = np.zeros(n)
     pulses[slips] = rng.uniform(0.35, 1.0, len(slips))
-    pulses += 0.05 * noise.white(rng, n) * (phase % 1.0) ** 6
+    pulses += 0.05 * rng.standard_normal(n) * (phase % 1.0) ** 6
     modes = np.array((390, 610, 905, 1380, 2050, 2900, 4100)) * (1.7 if metal else 1.0)
     modes = modes * asset.uniform(0.9, 1.12, 7)
     gains = (1, 0.9, 0.8, 0.7, 0.4, 0.3, 0.2)
