@@ -78,6 +78,12 @@ def tone(shape: str, hz: Audio | float, n: int, start: float = 0.0, width: float
     return look_up(wave, cycles(hz, n, start))
 
 
+def whole_cycles(hz: Audio, group: int = 1) -> Audio:
+    """``hz``, one value a sample, scaled to a whole number of groups of cycles, at least one: so it loops."""
+    cycles = float(np.sum(hz)) / RATE
+    return hz * (max(1, round(cycles / group)) * group / cycles)
+
+
 def vibrato(n: int, hz: float, cents: float, rng: Rng, delay_s: float = 0.25) -> Audio:
     """Frequency factor of a vibrato that grows in after ``delay_s`` and wanders a little."""
     time = np.arange(n) / RATE

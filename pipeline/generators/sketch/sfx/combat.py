@@ -133,8 +133,7 @@ def _ray(scene: Scene, hz: Audio, n: int) -> Audio:
         return osc.tone("square", np.repeat(hz[::400], 400)[:n], n) * 0.7
     ratio = float(scene.asset.choice([1.41, 1.5, 2.0, 2.76]))
     if scene.loop:
-        whole = max(1.0, round(float(np.sum(hz)) / RATE))
-        hz = hz * (whole / (float(np.sum(hz)) / RATE))
+        hz = osc.whole_cycles(hz)
         ratio = 2.0
     phase = osc.cycles(hz, n)
     index = 1.8 + 0.8 * scene.reading.force + 0.4 * scene.reading.brightness

@@ -158,19 +158,11 @@ def firing_rate(scene: Scene, rate: float) -> Audio:
     return base * (1.0 + 0.018 * noise.drift(scene.rng, n, 2.5))
 
 
-def _whole_turns(hz: Audio, group: int, loop: bool) -> Audio:
-    """Phase in firings; a loop holds a whole number of groups, so that it has no seam."""
-    turns = float(np.sum(hz)) / RATE
-    if loop:
-        hz = hz * (max(1, round(turns / group)) * group / max(turns, 1e-9))
-    return np.cumsum(hz) / RATE
-
-
 def _combustion(scene: Scene, rate: float, cylinders: int, chop: float) -> Audio:
     """A pulse for each firing, no two cylinders alike, through exhaust resonances, with intake noise."""
     rng, n = scene.rng, scene.n
     hz = firing_rate(scene, rate)
-    phase = _whole_turns(hz, cylinders, scene.loop)
+    phase = np.cumsum(osc.whole_cycles(hz, cylinders) if scene.loop else hz) / RATE
     part = phase % 1.0
     uneven = scene.asset.uniform(0.72, 1.0, cylinders)
     strength = uneven[(np.floor(phase).astype(np.int64)) % cylinders]
@@ -196,7 +188,7 @@ def _turbine(scene: Scene) -> Audio:
     """A roar and several whines that share a shaft."""
     rng, n = scene.rng, scene.n
     shaft = firing_rate(scene, 310.0)
-    phase = _whole_turns(shaft, 1, scene.loop)
+    phase = np.cumsum(osc.whole_cycles(shaft) if scene.loop else shaft) / RATE
     whine = np.zeros(n)
     for order, level in ((3, 0.25), (5, 0.4), (7, 0.3), (12, 0.16), (17, 0.08)):
         whine += level * np.sin(2 * np.pi * (order * phase + rng.random()))
@@ -227,8 +219,7 @@ def alarm(scene: Scene) -> Audio:
         swing = 0.5 - 0.5 * np.cos(2 * np.pi * swings * np.arange(n) / n)
         depth = about(scene.rng, 1.05, 0.05)
         hz = 420.0 * 2.0 ** (depth * swing) * between(scene.asset, 0.9, 1.1) * about(scene.rng, 1.0, 0.02)
-        hz = hz * (max(1, round(float(np.sum(hz)) / RATE)) / (float(np.sum(hz)) / RATE))
-        sound = filters.low_pass(osc.tone("saw", hz, n), 3500.0, 2, scene.loop)
+        sound = filters.low_pass(osc.tone("saw", osc.whole_cycles(hz), n), 3500.0, 2, scene.loop)
         return sound if scene.loop else sound * envelopes.sustain(n, 0.03, 0.1)
     klaxon = reading.says("klaxon", "alarm", "warning", "red_alert")
     period = 0.72 if klaxon else 0.30
