@@ -22,10 +22,8 @@ def sections(audio: Audio, sos: Audio, loop: bool = False) -> Audio:
     """Filter the last axis; a ``loop`` comes out as its own steady state, so that it still wraps."""
     if not loop:
         return np.asarray(scipy.signal.sosfilt(sos, audio, axis=-1))
-    length = audio.shape[-1]
-    turns = -(-_WARM_UP // length)
-    warm = np.concatenate([audio] * (turns + 1), axis=-1)[..., -(length + min(turns * length, _WARM_UP)) :]
-    return np.asarray(scipy.signal.sosfilt(sos, warm, axis=-1)[..., -length:])
+    warm = np.pad(audio, [(0, 0)] * (audio.ndim - 1) + [(_WARM_UP, 0)], mode="wrap")
+    return np.asarray(scipy.signal.sosfilt(sos, warm, axis=-1)[..., _WARM_UP:])
 
 
 def _clamped(hz: float) -> float:

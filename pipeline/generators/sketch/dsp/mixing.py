@@ -43,9 +43,8 @@ class Bus:
 
     def add_each_side(self, make: Callable[[], Audio], gain: float, spread: float = 1.0) -> None:
         """Add a new sound to each side: wide, and still steady in mono."""
-        channels = self.mix.shape[0]
-        for side in range(channels):
-            self.add(make(), 0, gain, 0.0 if channels == 1 else (-spread, spread)[side])
+        for pan in (-spread, spread)[: self.mix.shape[0]]:
+            self.add(make(), 0, gain, pan)
 
     def _gains(self, gain: float, pan: float) -> Audio:
         """Constant power across the stereo field."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -141,12 +142,8 @@ def pluck(hz: float, n: int, rng: Rng, t60: float, brightness: float, position: 
 
 def _interpolator(offset: float) -> Audio:
     """Third-order Lagrange interpolation at ``offset`` (1 to 2) samples of delay."""
-    taps = np.ones(4)
-    for k in range(4):
-        for m in range(4):
-            if m != k:
-                taps[k] *= (offset - m) / (k - m)
-    return taps
+    weights = (math.prod((offset - m) / (k - m) for m in range(4) if m != k) for k in range(4))
+    return np.fromiter(weights, float, 4)
 
 
 def _pick(rng: Rng, length: int, brightness: float, position: float) -> Audio:
