@@ -122,16 +122,12 @@ def _stinger(words: Words, seconds: float, loop: bool) -> str | None:
 def _with_named_players(reading: MusicReading, words: Words) -> MusicReading:
     """Give parts to the instruments that the prompt names, in its order."""
     named = sorted(
-        (min(words.place(entry) for entry in matches), -max(len(entry) for entry in matches), name)
+        (words.first(*matches), -max(len(entry) for entry in matches), name)
         for name, entries in lexicon.INSTRUMENTS.items()
-        if (matches := words.matching(entries.split()))
+        if (matches := [entry for entry in entries.split() if words.has(entry)])
     )
     names = [name for _, _, name in named]
-    if (
-        "power guitar" in names
-        and "nylon guitar" in names
-        and not words.has("acoustic_guitar", "nylon_guitar")
-    ):
+    if {"power guitar", "nylon guitar"} <= {*names} and not words.has("acoustic_guitar", "nylon_guitar"):
         names.remove("nylon guitar")
     if not names:
         return reading
