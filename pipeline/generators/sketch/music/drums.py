@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -216,7 +215,7 @@ def drum_sound(name: str, velocity: float, take: int) -> Audio:
 
 @lru_cache(maxsize=256)
 def _struck(name: str, layer: int, take: int) -> Audio:
-    rng = generator(0xD2C3, zlib.crc32(name.encode()), layer, take)
+    rng = generator(0xD2C3, name, layer, take)
     return mixing.at_peak(DRUMS[name].strike(layer / 3.0, rng))
 
 

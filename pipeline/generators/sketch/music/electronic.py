@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -124,7 +123,7 @@ _SPECTRA: dict[str, tuple[Callable[[Audio, Audio], Audio], float]] = {
 def _table(name: str, hz: float) -> Audio:
     amplitudes, cents = _SPECTRA[name]
     order = np.arange(1, osc.partials_below(hz, 48) + 1, dtype=np.float64)
-    rng = generator(0x7AB1E, zlib.crc32(name.encode()), round(hz * 1000))
+    rng = generator(0x7AB1E, name, round(hz * 1000))
     return osc.ensemble(hz, amplitudes(order, order * hz), cents, rng).astype(np.float32).astype(np.float64)
 
 

@@ -6,7 +6,6 @@ process and every piece shares it.
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -104,7 +103,7 @@ def sound(name: str, note: int, seconds: float, velocity: float, take: int) -> M
 
 
 def _render_note(name: str, note: int, seconds: float, layer: int, take: int) -> Mix:
-    rng = generator(0x1257, zlib.crc32(name.encode()), note, round(seconds * 1000), layer, take)
+    rng = generator(0x1257, name, note, round(seconds * 1000), layer, take)
     return INSTRUMENTS[name].play(midi_hz(note), max(seconds, 0.05), layer / 3.0, rng).astype(np.float32)
 
 
