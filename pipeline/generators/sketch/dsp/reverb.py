@@ -91,7 +91,7 @@ def add_space(audio: Audio, name: str, wet: float, loop: bool = False) -> Audio:
 
     Mono stays mono: the room's left channel.
     """
-    if name == "dry" or wet <= 0:
+    if name == "dry":
         return audio
     channels = np.atleast_2d(audio).astype(np.float32)
     response = impulse(name)[: channels.shape[0]]

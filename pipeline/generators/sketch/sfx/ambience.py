@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -226,19 +227,30 @@ LAYERS: dict[str, Layer] = {
     "sea floor": _sea_floor,
 }
 
-_IMPLIED: dict[str, tuple[str, ...]] = {
-    "forest": ("wind", "birds"),
-    "night": ("wind", "crickets", "owl"),
-    "swamp": ("frogs", "crickets", "bubbles"),
-    "cave": ("drone", "drip"),
-    "dungeon": ("drone", "drip", "metal"),
-    "coast": ("stream", "wind"),
-    "mountain": ("wind",),
-    "city": ("traffic",),
-    "machine": ("engine", "metal"),
-    "space": ("starfield",),
-    "indoors": ("room",),
-    "underwater": ("sea floor",),
+
+class Place(NamedTuple):
+    """What a place sounds like."""
+
+    layers: tuple[str, ...]
+    space: str = "dry"
+    wet: float = 0.0
+    """Level of its reverb."""
+
+
+_PLACES: dict[str | None, Place] = {
+    "forest": Place(("wind", "birds")),
+    "night": Place(("wind", "crickets", "owl")),
+    "swamp": Place(("frogs", "crickets", "bubbles")),
+    "cave": Place(("drone", "drip"), "cave", 0.45),
+    "dungeon": Place(("drone", "drip", "metal"), "cathedral", 0.35),
+    "coast": Place(("stream", "wind")),
+    "mountain": Place(("wind",)),
+    "city": Place(("traffic",)),
+    "machine": Place(("engine", "metal"), "hall", 0.2),
+    "space": Place(("starfield",)),
+    "indoors": Place(("room",), "room", 0.2),
+    "underwater": Place(("sea floor",)),
+    None: Place(()),
 }
 
 _NAMED_LIFE: dict[str, str] = {
@@ -249,20 +261,13 @@ _NAMED_LIFE: dict[str, str] = {
     "metal": "chain chains clank",
 }
 
-_ECHOES = {
-    "cave": ("cave", 0.45),
-    "dungeon": ("cathedral", 0.35),
-    "machine": ("hall", 0.2),
-    "indoors": ("room", 0.2),
-}
-
 
 def layers_of(scene: Scene) -> tuple[str, ...]:
     """The layers that the place implies and the prompt names, without those that it excludes."""
     reading = scene.reading
     named = [name for name, words in _NAMED_LIFE.items() if reading.says(*words.split())]
-    names = [*_IMPLIED.get(reading.place or "", ()), *reading.beds, *named]
-    layers = [name for name in dict.fromkeys(names) if not reading.words.denies(name, name.rstrip("s"))]
+    names = [*_PLACES[reading.place].layers, *reading.beds, *named]
+    layers = [name for name in dict.fromkeys(names) if not reading.words.denies(name)]
     return tuple(layers) or ("room",)
 
 
@@ -271,8 +276,8 @@ def ambience(scene: Scene) -> Audio:
     bus = Bus(scene.n, scene.channels, True)
     for name in layers_of(scene):
         LAYERS[name](scene, bus)
-    space, wet = _ECHOES.get(scene.reading.place or "", ("dry", 0.0))
-    return reverb.add_space(bus.audio, space, wet, True)
+    place = _PLACES[scene.reading.place]
+    return reverb.add_space(bus.audio, place.space, place.wet, True)
 
 
 def room(scene: Scene) -> Audio:
