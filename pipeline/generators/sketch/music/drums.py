@@ -38,8 +38,7 @@ def _membrane(low: float, drop: float, t60: float, skin: float, slap: float, sec
 
     def strike(strength: float, rng: Rng) -> Audio:
         n = samples(seconds)
-        time = np.arange(n) / RATE
-        hz = low * rng.uniform(0.99, 1.01) * (1.0 + (drop - 1.0) * np.exp(-time / 0.028))
+        hz = low * rng.uniform(0.99, 1.01) * (1.0 + (drop - 1.0) * envelopes.fall(n, 0.028))
         body = osc.sine(hz, n) * envelopes.decay(n, t60, 0.001)
         modes = np.array([1.59, 2.14, 2.30, 2.65, 2.92, 3.5, 4.2]) * low * rng.uniform(0.98, 1.02, 7)
         upper = osc.ring(modes, t60 * 0.5 / np.arange(1.2, 8.0), 1.0 / np.arange(1.5, 8.0), n)
@@ -141,9 +140,7 @@ def _rim(hz: float, t60: float) -> Strike:
 
 def _machine_kick(strength: float, rng: Rng) -> Audio:
     n = samples(0.5)
-    time = np.arange(n) / RATE
-    hz = 47.0 + 180.0 * np.exp(-time / 0.022)
-    thump = osc.sine(hz, n) * envelopes.decay(n, 0.42, 0.0008)
+    thump = osc.sine(47.0 + 180.0 * envelopes.fall(n, 0.022), n) * envelopes.decay(n, 0.42, 0.0008)
     click = _burst(rng, 0.012, 0.008, 1500, 9000)
     thump[: len(click)] += click
     return mixing.saturate(thump, 2.2)
@@ -165,8 +162,7 @@ def _chip_kick(strength: float, rng: Rng) -> Audio:
 
 def _boom(strength: float, rng: Rng) -> Audio:
     n = samples(3.0)
-    time = np.arange(n) / RATE
-    low = osc.sine(36.0 + 26.0 * np.exp(-time / 0.12), n) * envelopes.decay(n, 2.6, 0.006)
+    low = osc.sine(36.0 + 26.0 * envelopes.fall(n, 0.12), n) * envelopes.decay(n, 2.6, 0.006)
     air = noise.coloured(rng, n, 6.0, 30, 500) * envelopes.decay(n, 1.4, 0.01) * 0.25
     return mixing.saturate(low + air, 1.5)
 

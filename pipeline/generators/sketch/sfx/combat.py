@@ -59,8 +59,7 @@ def explosion(scene: Scene) -> Audio:
 
     blast = filters.time_varying(rng.standard_normal(n), darker)
     bus.add(mixing.at_peak(blast * envelopes.decay(n, tail * 0.55, 0.004)), start, 0.9)
-    time = np.arange(n) / RATE
-    low = osc.sine(about(rng, 31.0, 0.08) / size**0.3 + 75.0 * np.exp(-time / 0.07), n)
+    low = osc.sine(about(rng, 31.0, 0.08) / size**0.3 + 75.0 * envelopes.fall(n, 0.07), n)
     bus.add(low * envelopes.decay(n, tail * 0.6, 0.005), start, 0.9)
     rumble = noise.coloured(rng, n, 6.0, 22, 260) * (0.65 + 0.35 * noise.drift(rng, n, 9.0))
     bus.add(rumble * envelopes.decay(n, tail, 0.12), start, 0.30)
@@ -93,8 +92,7 @@ def _shot(scene: Scene, heavy: float, silenced: bool) -> Audio:
     rng, n = scene.rng, samples(1.0)
     crack = noise.coloured(rng, n, 1.0, 250, 12000) * envelopes.decay(n, 0.09 * heavy, 0.0003)
     body = noise.coloured(rng, n, 5.0, 60, 1500) * envelopes.decay(n, 0.24 * heavy, 0.001)
-    time = np.arange(n) / RATE
-    thump = osc.sine(62.0 / heavy + 150.0 * np.exp(-time / 0.012), n) * envelopes.decay(n, 0.22 * heavy)
+    thump = osc.sine(62.0 / heavy + 150.0 * envelopes.fall(n, 0.012), n) * envelopes.decay(n, 0.22 * heavy)
     if silenced:
         return filters.low_pass(crack * 0.25 + body * 0.12 + thump * 0.2, 3500.0)
     return mixing.saturate(crack * 0.9 + body * 0.5 + thump, 3.0)
