@@ -72,6 +72,11 @@ def wave(amplitudes: Audio, phase: Audio) -> Audio:
     return look_up(table(amplitudes), phase)
 
 
+def opening(dark: Audio, bright: Audio, phase: Audio, share: Audio) -> Audio:
+    """A `wave` that changes between two sets of harmonic amplitudes; ``share`` is the bright one's, 0 to 1."""
+    return wave(dark, phase) * (1.0 - share) + wave(bright, phase) * share
+
+
 def tone(shape: str, hz: Audio | float, n: int, start: float = 0.0, width: float = 0.5) -> Audio:
     """A band-limited oscillator of amplitude 1; its harmonics fit the highest frequency that it reaches."""
     highest = float(np.max(hz))

@@ -193,8 +193,7 @@ def blown(
         phase = osc.cycles(hz * bend, n)
         shape = envelopes.sustain(n, attack, 0.11)
         open_up = shape * (0.35 + 0.65 * strength) * (1.0 + 0.12 * noise.drift(rng, n, 3.0))
-        tone = osc.wave(soft, phase) * (1.0 - open_up)
-        tone += osc.wave(np.array(gains[:count]), phase) * open_up
+        tone = osc.opening(soft, np.array(gains[:count]), phase, open_up)
         air = noise.shaped(rng, n, lambda f: noise.bell(f, hz * 2.2, 0.8) + 0.3 * noise.bell(f, 5200.0, 0.9))
         chiff = 1.0 + 2.0 * envelopes.decay(n, 0.12)
         return (tone + air * breath * chiff) * shape * 0.8

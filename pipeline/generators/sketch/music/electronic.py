@@ -17,25 +17,24 @@ def saw_lead(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
     """Two saws apart in tune, brighter at the start."""
     n = samples(seconds + 0.1)
     bend = osc.vibrato(n, 5.6, 14, rng, 0.22)
-    bright = osc.table(osc.harmonics("saw", osc.partials_below(hz, 60)))
-    dark = osc.table(0.5 ** np.arange(osc.partials_below(hz, 12)))
+    bright = osc.harmonics("saw", osc.partials_below(hz, 60))
+    dark = 0.5 ** np.arange(osc.partials_below(hz, 12))
     shape = envelopes.sustain(n, 0.008, 0.09)
     sweep = 0.35 + 0.5 * strength * envelopes.decay(n, 1.2)
     sides = []
     for tune in (0.9965, 1.0035):
         phase = osc.cycles(hz * tune * bend, n, float(rng.random()))
-        sides.append(osc.look_up(bright, phase) * sweep + osc.look_up(dark, phase) * (1 - sweep))
+        sides.append(osc.opening(dark, bright, phase, sweep))
     return np.stack(sides) * shape * 0.8
 
 
 def synth_arp(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
     """A short pluck whose filter closes at once."""
     n = samples(0.55)
-    phase = osc.cycles(hz, n)
-    bright = osc.wave(osc.harmonics("saw", osc.partials_below(hz, 40)), phase)
-    dark = osc.wave(0.45 ** np.arange(osc.partials_below(hz, 10)), phase)
-    open_up = (0.4 + 0.6 * strength) * envelopes.decay(n, 0.22)
-    return (bright * open_up + dark * (1 - open_up)) * envelopes.decay(n, 0.65, 0.002)
+    bright = osc.harmonics("saw", osc.partials_below(hz, 40))
+    dark = 0.45 ** np.arange(osc.partials_below(hz, 10))
+    share = (0.4 + 0.6 * strength) * envelopes.decay(n, 0.22)
+    return osc.opening(dark, bright, osc.cycles(hz, n), share) * envelopes.decay(n, 0.65, 0.002)
 
 
 def synth_bass(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
@@ -43,13 +42,11 @@ def synth_bass(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
     n = samples(seconds + 0.05)
     phase = osc.cycles(hz, n)
     order = np.arange(1, osc.partials_below(hz, 60) + 1)
-    bright = osc.wave(1.0 / order / (1.0 + (order * hz / 2600.0) ** 2), phase)
-    dark = osc.wave(0.45 ** (order - 1.0), phase)
-    open_up = (0.25 + 0.75 * strength) * envelopes.decay(n, 0.35)
+    bright = 1.0 / order / (1.0 + (order * hz / 2600.0) ** 2)
+    share = (0.25 + 0.75 * strength) * envelopes.decay(n, 0.35)
     under = np.sin(2 * np.pi * (phase % 1.0)) * 0.5
-    return mixing.saturate(bright * open_up + dark * (1 - open_up) + under, 1.3) * envelopes.sustain(
-        n, 0.004, 0.05
-    )
+    tone = osc.opening(0.45 ** (order - 1.0), bright, phase, share) + under
+    return mixing.saturate(tone, 1.3) * envelopes.sustain(n, 0.004, 0.05)
 
 
 def sub_bass(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
