@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from pipeline.generators.sketch.text import weight_tables
@@ -174,48 +175,51 @@ western      3 western cowboy frontier saloon outlaw wild_west
              1 canyon prairie desert_town duel
 """)
 
-INSTRUMENTS: dict[str, str] = {
-    "nylon guitar": "nylon_guitar acoustic_guitar classical_guitar guitar lute mandolin ukulele",
-    "power guitar": "electric_guitar distorted_guitar heavy_guitar guitar_riff",
-    "harp": "harp lyre",
-    "koto": "koto guzheng",
-    "oud": "oud sitar shamisen banjo",
-    "piano": "piano",
-    "electric piano": "electric_piano rhodes keys wurlitzer",
-    "music box": "music_box",
-    "celesta": "celesta celeste",
-    "glockenspiel": "glockenspiel xylophone",
-    "bells": "bell chime tubular",
-    "marimba": "marimba kalimba mbira mallet",
-    "vibraphone": "vibraphone vibes",
-    "steel drum": "steel_drum steelpan",
-    "flute": "flute recorder woodwind pan_flute piccolo",
-    "shakuhachi": "shakuhachi",
-    "ney": "ney duduk",
-    "ocarina": "ocarina",
-    "whistle": "whistle whistling tin_whistle",
-    "clarinet": "clarinet oboe bassoon saxophone sax",
-    "violin": "solo_violin violin viola",
-    "fiddle": "fiddle",
-    "cello": "cello",
-    "accordion": "accordion harmonica concertina hurdy_gurdy bagpipe",
-    "brass": "brass horn trumpet trombone french_horn fanfare",
-    "strings": "strings string_section orchestra string_quartet",
-    "staccato strings": "ostinato staccato",
-    "pizzicato": "pizzicato plucked",
-    "choir": "choir voice vocal chant choral",
-    "organ": "organ church_organ",
-    "warm pad": "pad synth_pad drone",
-    "analog pad": "analog analogue",
-    "saw lead": "synth_lead lead_synth",
-    "synth arp": "arpeggio arp arpeggiated sequencer",
-    "chip lead": "pulse_wave square_wave",
-    "synth bass": "synth_bass acid",
-    "electric bass": "electric_bass bass_guitar slap_bass",
-    "upright bass": "upright_bass double_bass bass",
-    "sub bass": "sub_bass 808",
-}
-"""The words that name each instrument."""
+_INSTRUMENTS = """
+nylon guitar      comp  nylon_guitar acoustic_guitar classical_guitar guitar lute mandolin ukulele
+power guitar      comp  electric_guitar distorted_guitar heavy_guitar guitar_riff
+harp              comp  harp lyre
+koto              any   koto guzheng
+oud               any   oud sitar shamisen banjo
+piano             any   piano
+electric piano    any   electric_piano rhodes keys wurlitzer
+music box         any   music_box
+celesta           any   celesta celeste
+glockenspiel      any   glockenspiel xylophone
+bells             any   bell chime tubular
+marimba           any   marimba kalimba mbira mallet
+vibraphone        any   vibraphone vibes
+steel drum        any   steel_drum steelpan
+flute             lead  flute recorder woodwind pan_flute piccolo
+shakuhachi        lead  shakuhachi
+ney               lead  ney duduk
+ocarina           lead  ocarina
+whistle           lead  whistle whistling tin_whistle
+clarinet          lead  clarinet oboe bassoon saxophone sax
+violin            lead  solo_violin violin viola
+fiddle            lead  fiddle
+cello             lead  cello
+accordion         any   accordion harmonica concertina hurdy_gurdy bagpipe
+brass             lead  brass horn trumpet trombone french_horn fanfare
+strings           pad   strings string_section orchestra string_quartet
+staccato strings  comp  ostinato staccato
+pizzicato         comp  pizzicato plucked
+choir             pad   choir voice vocal chant choral
+organ             pad   organ church_organ
+warm pad          pad   pad synth_pad drone
+analog pad        pad   analog analogue
+saw lead          lead  synth_lead lead_synth
+synth arp         comp  arpeggio arp arpeggiated sequencer
+chip lead         lead  pulse_wave square_wave
+synth bass        bass  synth_bass acid
+electric bass     bass  electric_bass bass_guitar slap_bass
+upright bass      bass  upright_bass double_bass bass
+sub bass          bass  sub_bass 808
+"""
+"""Each instrument, the part that it plays if it is named (``any`` carries a tune or accompanies one), and its words."""
+_ROWS = [re.split(r"\s{2,}", row) for row in _INSTRUMENTS.strip().splitlines()]
+INSTRUMENTS = {name: words for name, _, words in _ROWS}
+PARTS = {name: part for name, part, _ in _ROWS}
 
 KITS = weight_tables("""
 taiko       3 taiko war_drum epic_drum timpani
