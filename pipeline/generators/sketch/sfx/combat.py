@@ -101,7 +101,7 @@ def _shot(scene: Scene, heavy: float, silenced: bool) -> Audio:
 def laser(scene: Scene) -> Audio:
     """A frequency-modulated tone that falls (or rises, when charging), with a snap of noise."""
     reading, rng, asset = scene.reading, scene.rng, scene.asset
-    charging = reading.says("charge", "charging", "power_up", "load")
+    charging = reading.says("charge", "power_up", "load")
     beam = reading.says("beam", "continuous", "ray") or scene.loop
     natural = 1.6 if beam else 1.1 if charging else 0.38 * 2.0 ** (0.6 * reading.size - 0.4 * reading.speed)
     n = scene.n if beam else samples(scene.scaled(about(rng, natural, 0.06)))
@@ -195,7 +195,7 @@ def _sparks(scene: Scene, bus: Bus, root: float, dark: bool, moment: float) -> N
     rng, reading = scene.rng, scene.reading
     scale = _DARK if dark else _BRIGHT
     rising = not (dark or reading.says("descending", "down", "debuff", "dispel"))
-    rate = 22.0 if reading.says("sparkle", "shimmer", "fairy", "heal", "healing") else 13.0
+    rate = 22.0 if reading.says("sparkle", "shimmer", "fairy", "heal") else 13.0
     for at in poisson(rng, scene.n, rate):
         place = at / scene.n
         climb = place / max(moment * 1.6, 0.05) if rising else 1.0 - place
@@ -223,7 +223,7 @@ def _breath(scene: Scene, moment: float, dark: bool) -> Audio:
 def _release(scene: Scene, root: float, dark: bool) -> Audio:
     """The release: a soft blow that falls in pitch (or, for healing, a tone that rises)."""
     n = samples(min(1.2, scene.seconds * 0.6))
-    lift = scene.reading.says("heal", "healing", "buff", "power_up", "powerup", "teleport", "summon")
+    lift = scene.reading.says("heal", "buff", "power_up", "powerup", "teleport", "summon")
     hz = midi_hz(root + (12 if lift else 0))
     path = ((0, 1.0), (0.5, 2.0), (1, 2.0)) if lift else ((0, 2.5), (0.25, 0.6), (1, 0.4))
     tone = osc.sine(envelopes.curve(n, [(at, hz * step) for at, step in path]), n) * envelopes.decay(

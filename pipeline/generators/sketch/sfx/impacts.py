@@ -37,7 +37,7 @@ def footstep(scene: Scene) -> Audio:
     if single:
         bus.add(_step(scene, surface), 0 if scene.loop else samples(0.004))
         return bus.audio
-    pace = 0.30 if reading.says("run", "running", "sprint") else 0.62 if reading.speed < 0 else 0.52
+    pace = 0.30 if reading.says("run", "sprint") else 0.62 if reading.speed < 0 else 0.52
     count = max(1, round(scene.seconds / pace))
     for k in range(count):
         late = scene.rng.normal(0.0, 0.008) if k else 0.004
@@ -226,7 +226,7 @@ def scrape(scene: Scene) -> Audio:
     modes = np.array(MATERIALS[material].modes)
     modes = modes * scene.asset.uniform(0.9, 1.1, len(modes)) * (1.9 if metal else 1.0)
     rough = rng.standard_normal(n) * (0.55 + 0.45 * noise.drift(rng, n, 70.0 if metal else 28.0))
-    glide = 1.35 if reading.says("draw", "unsheathe", "unsheath") else 0.85
+    glide = 1.35 if reading.says("draw", "unsheathe") else 0.85
 
     def body(hz: Audio, at: Audio) -> Audio:
         moved = [filters.resonance(hz, mode * (1.0 + (glide - 1.0) * at), 18.0) for mode in modes]

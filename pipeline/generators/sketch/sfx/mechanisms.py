@@ -20,10 +20,10 @@ def door(scene: Scene) -> Audio:
         return _sliding(scene)
     if reading.material == "stone" or reading.says("stone_door", "slab", "tomb"):
         return _stone(scene)
-    closing = reading.says("close", "closing", "shut", "slam", "slamming")
+    closing = reading.says("close", "shut", "slam")
     quick = reading.says("slam", "lock", "unlock", "lever")
-    creaking = not quick or reading.says("creak", "creaking", "creaky", "old", "rusty", "hinge")
-    if reading.says("lock", "unlock", "lever", "latch", "bolt") and not reading.says("creak", "creaking"):
+    creaking = not quick or reading.says("creak", "old", "rusty", "hinge")
+    if reading.says("lock", "unlock", "lever", "latch", "bolt") and not reading.says("creak"):
         _latch(scene, bus, 0.01, 1.0)
         _latch(scene, bus, min(0.22, scene.seconds * 0.5), 0.8)
         return bus.audio
@@ -73,7 +73,7 @@ def _creak(scene: Scene, seconds: float) -> Audio:
 def _shut(scene: Scene, bus: Bus, at: float) -> None:
     """The panel hits the frame, then the latch clicks."""
     reading = scene.reading
-    hard = 1.0 if reading.says("slam", "slamming") else 0.7
+    hard = 1.0 if reading.says("slam") else 0.7
     material = "metal" if reading.material == "metal" else "wood"
     blow = Blow(1.7 * 2.0 ** (0.6 * reading.size), hard, -0.2, 0.8)
     bus.add(strike(material, blow, scene.asset, scene.rng, 1.2), samples(at), 1.0)
@@ -149,7 +149,7 @@ def firing_rate(scene: Scene, rate: float) -> Audio:
     reading, n = scene.reading, scene.n
     driving = 2.3 if reading.says("driving", "fast", "racing", "high", "full") else 1.0
     base = rate * driving * between(scene.asset, 0.92, 1.1)
-    if reading.says("rev", "revving", "accelerate", "acceleration") and not scene.loop:
+    if reading.says("rev", "accelerate", "acceleration") and not scene.loop:
         return base * envelopes.curve(n, ((0, 1.0), (0.12, 1.1), (0.45, 3.6), (0.6, 3.3), (1.0, 1.0)))
     if reading.says("start", "startup", "ignition") and not scene.loop:
         return base * envelopes.curve(n, ((0, 0.3), (0.3, 0.35), (0.42, 1.9), (0.65, 1.1), (1.0, 1.0)))
@@ -261,7 +261,7 @@ def electric(scene: Scene) -> Audio:
     """A hum if the prompt asks for one, else arcs; a zap is one short arc."""
     reading, n = scene.reading, scene.n
     if scene.loop or reading.says("hum", "buzz", "transformer", "static", "power_line"):
-        arcing = reading.says("spark", "arcing", "crackle", "crackling")
+        arcing = reading.says("spark", "arcing", "crackle")
         sparks = arcs(scene.rng, n, 0.25, True) if arcing else 0.0
         return hum(scene.rng, n) * 0.6 + sparks
     short = samples(scene.scaled(0.5 if reading.says("zap", "shock") else 1.4))
