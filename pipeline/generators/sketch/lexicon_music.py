@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pipeline.generators.sketch.text import weight_tables
 
@@ -78,8 +78,7 @@ ENERGIES = {
 WALTZ_WORDS = ("waltz", "lullaby", "three_four", "minuet", "carousel", "music_box_waltz")
 
 
-@dataclass(frozen=True)
-class Style:
+class Style(NamedTuple):
     """A genre: its mode, tempo, energy and room, and who plays each part; a prompt picks one of several."""
 
     mode: str

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -19,8 +18,7 @@ Strike = Callable[[float, Rng], Audio]
 """(strength 0 to 1, randomness) to [samples] at any level."""
 
 
-@dataclass(frozen=True)
-class Drum:
+class Drum(NamedTuple):
     """A drum with its level in dB, its place and its send to the room."""
 
     strike: Strike

@@ -6,8 +6,8 @@ process and every piece shares it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,8 +16,7 @@ from pipeline.generators.sketch.music import acoustic, electronic
 from pipeline.generators.sketch.music.acoustic import PlayNote
 
 
-@dataclass(frozen=True)
-class Instrument:
+class Instrument(NamedTuple):
     """An instrument in the mix: range (MIDI), level in dB, pan, reverb send, and how its notes end."""
 
     play: PlayNote

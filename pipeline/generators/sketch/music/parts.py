@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,8 +22,7 @@ _BEAT_CELLS: tuple[tuple[float, tuple[float, ...]], ...] = (
 """Rhythms of one beat, each with the liveliness (0 to 1) that it suits best."""
 
 
-@dataclass(frozen=True)
-class Section:
+class Section(NamedTuple):
     """The parts that play in a section of four bars, besides pads and accompaniment, which always do."""
 
     lead: bool
@@ -32,8 +31,7 @@ class Section:
     """``none``, ``light`` or ``full``."""
 
 
-@dataclass(frozen=True)
-class Bar:
+class Bar(NamedTuple):
     """One bar to accompany: its first beat, its length in beats, its chord and the one after."""
 
     start: float
@@ -44,8 +42,7 @@ class Bar:
     section: Section
 
 
-@dataclass(frozen=True)
-class Tone:
+class Tone(NamedTuple):
     """A melody note: start and length in beats from the tune's start, scale degree, loudness 0 to 1."""
 
     start: float

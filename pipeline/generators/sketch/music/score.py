@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
 from pipeline.generators.sketch.dsp.units import RATE, samples
 
 
-@dataclass(frozen=True)
-class Note:
+class Note(NamedTuple):
     """A pitched note: instrument, start and length in beats, MIDI pitch, loudness 0 to 1."""
 
     player: str
@@ -22,8 +22,7 @@ class Note:
     pan: float = 0.0
 
 
-@dataclass(frozen=True)
-class Hit:
+class Hit(NamedTuple):
     """A drum hit: the drum, start in beats, loudness 0 to 1."""
 
     player: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,8 +11,7 @@ from pipeline.generators.sketch.dsp import oscillators as osc
 from pipeline.generators.sketch.dsp.units import RATE, Audio, Rng, between, samples
 
 
-@dataclass(frozen=True)
-class Material:
+class Material(NamedTuple):
     """How an object of medium size sounds when struck."""
 
     modes: tuple[float, ...]
@@ -74,8 +73,7 @@ _CLANGING = frozenset({"metal", "glass", "tile", "stone"})
 """Materials whose modes start at random phases."""
 
 
-@dataclass(frozen=True)
-class Blow:
+class Blow(NamedTuple):
     """One strike: size of the thing (1 is medium, larger is lower), strength, brightness."""
 
     scale: float = 1.0
