@@ -82,12 +82,13 @@ def mix(score: Score, timing: Timing, loop: bool, space: str, rng: Rng) -> Mix:
     """Play a score in a space into stereo [2, ``timing.n``]; in a loop, tails continue at its start."""
     dry: Mix = np.zeros((2, timing.n), dtype=np.float32)
     sent: Mix = np.zeros((2, timing.n), dtype=np.float32)
+    events: list[Note | Hit] = [*score.notes, *score.hits]
     tracks: defaultdict[str, list[Note | Hit]] = defaultdict(list)
-    for event in (*score.notes, *score.hits):
+    for event in events:
         tracks[event.player].append(event)
-    for player, events in tracks.items():
+    for player, track in tracks.items():
         bus = Bus(timing.n, 2, loop)
-        for take, event in enumerate(events):
+        for take, event in enumerate(track):
             if isinstance(event, Note):
                 wave, gain, pan = _note(event, take, timing, loop, rng)
             else:
