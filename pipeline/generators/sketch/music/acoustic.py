@@ -219,12 +219,7 @@ def bowed(darkness: float, cents: float, attack: float) -> PlayNote:
         count = osc.partials_below(hz, 40)
         order = np.arange(1, count + 1)
         at = order * hz
-        body = (
-            0.5
-            + noise.bell(at, 290.0, 0.35)
-            + 0.8 * noise.bell(at, 520.0, 0.4)
-            + 0.7 * noise.bell(at, 2600.0, 0.6)
-        )
+        body = noise.bells(at, ((290.0, 1.0, 0.35), (520.0, 0.8, 0.4), (2600.0, 0.7, 0.6)), 0.5)
         gains = body / order**darkness / (1.0 + (at / 5200.0) ** 3)
         bend = osc.vibrato(n, 5.4 * rng.uniform(0.93, 1.07), cents, rng, 0.18) * (
             1.0 + 0.0012 * noise.drift(rng, n, 7.0)

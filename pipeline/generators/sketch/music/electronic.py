@@ -69,8 +69,7 @@ def chip(shape: str, width: float, release: float) -> PlayNote:
 
 
 def _choir(order: Audio, at: Audio) -> Audio:
-    formants = ((680, 1.0, 0.35), (1080, 0.6, 0.25), (2750, 0.18, 0.25), (3400, 0.10, 0.2))
-    vowel = np.sum([gain * noise.bell(at, hz, width) for hz, gain, width in formants], axis=0)
+    vowel = noise.bells(at, ((680, 1.0, 0.35), (1080, 0.6, 0.25), (2750, 0.18, 0.25), (3400, 0.10, 0.2)))
     return np.asarray((vowel + 0.10 * np.exp(-at / 500)) / order**0.45)
 
 
@@ -94,12 +93,7 @@ def _drone(order: Audio, at: Audio) -> Audio:
 
 
 def _strings(order: Audio, at: Audio) -> Audio:
-    body = (
-        0.4
-        + noise.bell(at, 330.0, 0.5)
-        + 0.6 * noise.bell(at, 1100.0, 0.7)
-        + 0.25 * noise.bell(at, 3000.0, 0.4)
-    )
+    body = noise.bells(at, ((330.0, 1.0, 0.5), (1100.0, 0.6, 0.7), (3000.0, 0.25, 0.4)), 0.4)
     return np.asarray(body / order**1.05 / (1.0 + (at / 4200.0) ** 2))
 
 

@@ -35,7 +35,7 @@ def _texture(scene: Scene) -> Audio:
     centres = drawn * 2.0 ** (0.8 * scene.reading.brightness)
 
     def spectrum(hz: Audio) -> Audio:
-        bells = np.sum([noise.bell(hz, centre, 0.06) for centre in centres], axis=0)
+        bells = noise.bells(hz, ((centre, 1.0, 0.06) for centre in centres))
         return np.asarray(noise.band_edges(hz, 60, 7000) * (0.25 * noise.power_slope(hz, 4.0) + bells))
 
     def air() -> Audio:
