@@ -59,16 +59,18 @@ def poisson(rng: Rng, n: int, rate: float, least: int = 0) -> Audio:
 
     Where chance gives fewer than ``least``, all fall in the first half."""
     count = int(rng.poisson(max(rate, 0.0) * n / RATE))
-    if count < least:
-        return np.sort(rng.integers(0, max(n // 2, 1), least)).astype(np.float64)
-    return np.sort(rng.integers(0, max(n, 1), count)).astype(np.float64)
+    span, count = (n // 2, least) if count < least else (n, count)
+    return np.sort(rng.integers(0, max(span, 1), count)).astype(np.float64)
 
 
 def scatter(bus: Bus, rng: Rng, times: Audio, grain: Callable[[Rng], Audio], heavy: float) -> None:
-    """Add a new ``grain`` at each time. Gains are log-normal: ``heavy`` makes few loud ones among many soft ones."""
+    """Add a new ``grain`` at each time, the earliest first.
+
+    Gains are log-normal: ``heavy`` makes few loud ones among many soft ones.
+    """
     gains = np.exp(rng.normal(0.0, heavy, len(times)) - heavy * heavy)
     pans = rng.uniform(-0.8, 0.8, len(times))
-    for at, gain, pan in zip(times, gains, pans, strict=True):
+    for at, gain, pan in zip(np.sort(times), gains, pans, strict=True):
         bus.add(grain(rng), int(at), float(min(gain, 4.0)), float(pan))
 
 

@@ -65,7 +65,7 @@ def explosion(scene: Scene) -> Audio:
     bus.add(rumble * envelopes.decay(n, tail, 0.12), start, 0.30)
     if not reading.says("magic", "energy", "plasma", "underwater"):
         times = (0.12 + rng.gamma(1.6, 0.22 * size, int(55 * size))) * RATE
-        scatter(bus, rng, np.sort(times), lambda r: grain("stone", r, about(r, 0.55, 0.6)) * 0.10, 0.9)
+        scatter(bus, rng, times, lambda r: grain("stone", r, about(r, 0.55, 0.6)) * 0.10, 0.9)
     return mixing.saturate(mixing.at_peak(bus.audio), 2.4)
 
 
@@ -244,7 +244,7 @@ def _element(scene: Scene) -> Audio:
         return arcs(rng, n, 1.0) * fall * 1.6
     if reading.says("ice", "frost", "frozen", "crystal", "cold"):
         bus = Bus(n, 1)
-        times = np.sort(np.minimum(rng.gamma(1.2, 0.16, 60), n / RATE)) * RATE
+        times = np.minimum(rng.gamma(1.2, 0.16, 60), n / RATE) * RATE
         scatter(bus, rng, times, lambda r: grain("glass", r, 1.1) * 0.3, 0.8)
         return bus.audio
     return np.zeros(n)

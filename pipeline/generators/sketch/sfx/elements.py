@@ -213,7 +213,7 @@ def splash(scene: Scene) -> Audio:
     gulp = osc.bubble(about(rng, 190.0, 0.15) / size**0.6, samples(0.3), 0.35)
     bus.add(gulp, samples(0.05), 0.6)
     times = (0.03 + rng.gamma(1.5, 0.14 * size**0.4, int(70 * size**0.5))) * RATE
-    scatter(bus, rng, np.sort(times), _bubble_near(1150.0 / size**0.4, 0.55, (0.05, 0.2), 0.28), 0.7)
+    scatter(bus, rng, times, _bubble_near(1150.0 / size**0.4, 0.55, (0.05, 0.2), 0.28), 0.7)
     return bus.audio
 
 
@@ -288,7 +288,7 @@ def crackles(bus: Bus, rng: Rng, rate: float) -> None:
     times = poisson(rng, n, rate)
     followers = np.concatenate([times + rng.uniform(300, 5000, len(times)) for _ in range(2)])
     repeats = followers[rng.random(len(followers)) < 0.4] % n
-    scatter(bus, rng, np.sort(np.concatenate([times, repeats])), _tick, 1.0)
+    scatter(bus, rng, np.concatenate([times, repeats]), _tick, 1.0)
     scatter(bus, rng, poisson(rng, n, rate * 0.06), _pop, 0.5)
 
 

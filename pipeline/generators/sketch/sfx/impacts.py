@@ -81,7 +81,7 @@ def _crumble(surface: str, strength: float, rng: Rng, n: int) -> Audio:
     bus = Bus(n, 1)
     grains, spread, level = _CRUMBLING[surface]
     count = max(3, int(grains * (0.5 + 0.7 * strength)))
-    times = np.sort(np.minimum(rng.gamma(1.6, spread / 1.6, count), 0.4)) * RATE
+    times = np.minimum(rng.gamma(1.6, spread / 1.6, count), 0.4) * RATE
     scatter(bus, rng, times, lambda r: grain(surface, r), 0.75)
     return bus.audio * level * (0.5 + 0.7 * strength)
 
@@ -112,7 +112,7 @@ def _puddle(rng: Rng, strength: float, n: int) -> Audio:
     slap = noise.coloured(rng, n, 2.0, 500, 9000) * envelopes.decay(n, 0.20, 0.006)
     bus.add(slap, 0, 0.26 * strength)
     times = np.minimum(rng.gamma(1.5, 0.06, int(12 + 14 * strength)), 0.45) * RATE
-    scatter(bus, rng, np.sort(times), lambda r: osc.bubble(r.uniform(500, 2600), samples(0.06)) * 0.30, 0.6)
+    scatter(bus, rng, times, lambda r: osc.bubble(r.uniform(500, 2600), samples(0.06)) * 0.30, 0.6)
     return bus.audio
 
 
@@ -148,10 +148,10 @@ def _wear(scene: Scene, out: Bus) -> None:
     reading, rng = scene.reading, scene.rng
     if reading.says("armor", "armour", "chainmail", "knight", "plate"):
         times = np.abs(rng.normal(0.05, 0.05, 9)) * RATE
-        scatter(out, rng, np.sort(times), lambda r: grain("metal", r, 0.9) * 0.10, 0.5)
+        scatter(out, rng, times, lambda r: grain("metal", r, 0.9) * 0.10, 0.5)
     if reading.says("claw", "dog", "wolf", "rat"):
         times = rng.uniform(0.0, 0.05, 4) * RATE
-        scatter(out, rng, np.sort(times), lambda r: grain("plastic", r, 1.6) * 0.3, 0.3)
+        scatter(out, rng, times, lambda r: grain("plastic", r, 1.6) * 0.3, 0.3)
 
 
 _BREAKING = ("shatter", "break", "smash", "crack", "destroy", "crumble", "collapse", "splinter", "broken")
@@ -187,7 +187,7 @@ def _break(scene: Scene, bus: Bus, material: str) -> None:
     rng = scene.rng
     span = scene.scaled(1.4) * 0.8
     count, level = _BRITTLE[material]
-    times = np.sort(np.minimum(rng.gamma(0.9, span / 4.0, count), span)) * RATE
+    times = np.minimum(rng.gamma(0.9, span / 4.0, count), span) * RATE
     scatter(bus, rng, times, lambda r: grain(material, r, about(r, 0.9, 0.5)) * level, 0.8)
     bus.add(noise.burst(rng, 0.3, 0.12, 1.0, 400, 12000), samples(0.002), 0.4)
 
@@ -212,7 +212,7 @@ def jingle(scene: Scene) -> Audio:
     waves = poisson(rng, span, 7.0, least=1) if scene.loop else knocks
     for start in waves:
         times = start + np.abs(rng.normal(0.0, 0.03, int(rng.integers(4, 10)))) * RATE
-        scatter(bus, rng, np.sort(times), lambda r: grain("metal", r, low) * 0.35, 0.7)
+        scatter(bus, rng, times, lambda r: grain("metal", r, low) * 0.35, 0.7)
     return bus.audio
 
 
