@@ -81,9 +81,9 @@ def low_pass_gain(hz: Audio, cutoff: Audio | float, order: int = 2) -> Audio:
     return np.asarray(1.0 / np.sqrt(1.0 + (hz / cutoff) ** (2 * order)))
 
 
-def high_pass_gain(hz: Audio, cutoff: Audio | float, order: int = 2) -> Audio:
-    """Amplitude of a high-pass, 6 dB an octave for each ``order``."""
-    return np.asarray(1.0 / np.sqrt(1.0 + (cutoff / hz) ** (2 * order)))
+def high_pass_gain(hz: Audio, cutoff: float) -> Audio:
+    """Amplitude of a high-pass of 12 dB an octave."""
+    return np.asarray(1.0 / np.sqrt(1.0 + (cutoff / hz) ** 4))
 
 
 def time_varying(audio: Audio, response: Response, size: int = 1024, loop: bool = False) -> Audio:

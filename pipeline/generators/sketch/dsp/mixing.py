@@ -97,11 +97,10 @@ def saturate(audio: Audio, drive: float) -> Audio:
     return np.asarray(np.tanh(audio * drive) / np.tanh(max(drive, 1e-6)))
 
 
-def crush(audio: Audio, bits: int, hold: int) -> Audio:
-    """Fewer levels and a lower rate: ``hold`` samples repeat one value, ``bits`` quantise -1..1."""
+def crush(audio: Audio, hold: int) -> Audio:
+    """Four bits and a lower rate: -1..1 in steps of 1/8, and ``hold`` samples repeat one value."""
     stepped = np.repeat(audio[::hold], hold)[: len(audio)]
-    steps = 2.0 ** (bits - 1)
-    return np.asarray(np.round(stepped * steps) / steps)
+    return np.asarray(np.round(stepped * 8.0) / 8.0)
 
 
 def at_peak(audio: Audio, peak: float = 1.0) -> Audio:

@@ -23,9 +23,9 @@ def cycles(hz: Audio | float, n: int, start: float = 0.0) -> Audio:
     return phase + (start - float(hz[0]) / RATE)
 
 
-def sine(hz: Audio | float, n: int, start: float = 0.0) -> Audio:
-    """A sine of amplitude 1; ``start`` is its phase in cycles."""
-    phase = cycles(hz, n, start)
+def sine(hz: Audio | float, n: int) -> Audio:
+    """A sine of amplitude 1."""
+    phase = cycles(hz, n)
     return np.asarray(np.sin((phase - np.floor(phase)) * (2.0 * np.pi)))
 
 

@@ -147,7 +147,7 @@ def _machine_kick(strength: float, rng: Rng) -> Audio:
 def _chip_noise(t60: float, hold: int) -> Strike:
     def strike(strength: float, rng: Rng) -> Audio:
         n = samples(t60 * 1.2)
-        return mixing.crush(rng.standard_normal(n) * 0.3, 4, hold) * envelopes.decay(n, t60)
+        return mixing.crush(rng.standard_normal(n) * 0.3, hold) * envelopes.decay(n, t60)
 
     return strike
 

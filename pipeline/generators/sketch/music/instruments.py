@@ -46,8 +46,8 @@ INSTRUMENTS: dict[str, Instrument] = {
     "electric piano": Instrument(acoustic.electric_piano, 36, 88, -11, 0.25, True),
     "vibraphone": Instrument(acoustic.vibraphone, 53, 89, -10, 0.35, True, 0.25),
     **{
-        name: Instrument(acoustic.bar(*modes), 60 if name != "marimba" else 48, 98, -9.5, 0.4, True, 0.3)
-        for name, modes in acoustic.BARS.items()
+        name: Instrument(play, 60 if name != "marimba" else 48, 98, -9.5, 0.4, True, 0.3)
+        for name, play in acoustic.BARS.items()
     },
     **{name: Instrument(player, 60, 91, -15.5, 0.38, False, 0.12) for name, player in acoustic.WINDS.items()},
     "violin": Instrument(acoustic.bowed(0.75, 24, 0.09), 55, 91, -15.5, 0.42, False, -0.2),
