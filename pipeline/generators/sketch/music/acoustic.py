@@ -110,7 +110,7 @@ def piano(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
     sound = np.zeros(n)
     for detune, share, speed in ((0.9997, 0.55, 1.0), (1.0004, 0.45, 0.55)):
         sound += share * osc.ring(stretch * detune, slow * speed, gains, n)
-    knock = noise.coloured(rng, samples(0.06), 6.0, 80, 1800) * envelopes.decay(samples(0.06), 0.05)
+    knock = noise.burst(rng, 0.06, 0.05, 6.0, 80, 1800)
     sound[: len(knock)] += knock * 0.10 * strength
     return mixing.at_peak(sound)
 
@@ -145,7 +145,7 @@ def bar(ratios: Numbers, t60: Numbers, gains: Numbers, knock: float) -> PlayNote
         tilt = np.array([gain * (0.55 + 0.45 * strength) ** k for k, gain in enumerate(gains)])
         frequencies = np.array(ratios) * hz * rng.uniform(0.9996, 1.0004, len(ratios))
         sound = osc.ring(frequencies, np.array(t60) * min(1.4, (520 / hz) ** 0.4), tilt, n)
-        click = noise.coloured(rng, samples(0.02), 0.0, 600, 7000) * envelopes.decay(samples(0.02), 0.015)
+        click = noise.burst(rng, 0.02, 0.015, 0.0, 600, 7000)
         sound[: len(click)] += click * knock * strength
         return mixing.at_peak(sound)
 

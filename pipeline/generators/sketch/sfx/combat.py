@@ -50,7 +50,7 @@ def explosion(scene: Scene) -> Audio:
     tail = float(np.clip(2.6 * size, 0.5, max(0.4, 1.25 * scene.seconds)))
     bus = Bus(n, 1)
     start = samples(0.003)
-    crack = noise.coloured(rng, samples(0.12), 0.0, 300, 14000) * envelopes.decay(samples(0.12), 0.07, 0.0004)
+    crack = noise.burst(rng, 0.12, 0.07, 0.0, 300, 14000, 0.0004)
     bus.add(crack, start, 0.35 * (1.0 - 0.8 * reading.distance))
 
     def darker(hz: Audio, at: Audio) -> Audio:
