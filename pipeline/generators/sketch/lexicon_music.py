@@ -75,7 +75,7 @@ ENERGIES = {
     " thrash brutal massive",
 }
 
-WALTZ_WORDS = ("waltz", "lullaby", "three_four", "minuet", "carousel", "music_box_waltz")
+WALTZ_WORDS = ("waltz", "lullaby", "three_four", "minuet", "carousel")
 
 
 class Style(NamedTuple):
@@ -225,7 +225,7 @@ taiko       3 taiko war_drum epic_drum timpani
             1 epic orchestral_percussion
 rock        3 drum_kit rock_drum live_drum
             1 drum rock metal
-electronic  3 drum_machine four_on_the_floor electronic_drum breakbeat
+electronic  3 drum_machine electronic_drum breakbeat
             1 808
 brushes     3 brush swing_drum
 hand drums  3 hand_drum conga bongo djembe tabla darbuka tribal_drum

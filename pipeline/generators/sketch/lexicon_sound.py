@@ -25,7 +25,7 @@ gunshot    5 gunshot gun rifle pistol shotgun revolver sniper musket
            1 shoot fire
 laser      5 laser blaster raygun
            4 phaser plasma railgun ray_gun pew
-           2 beam shoot sci_fi_gun turret
+           2 beam shoot turret
            1 sci_fi weapon charge
 click      4 click button tap toggle
            3 tick switch_ui select press typing keyboard key_press scroll

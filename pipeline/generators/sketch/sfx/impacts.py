@@ -33,7 +33,7 @@ def footstep(scene: Scene) -> Audio:
     surface = reading.material or DEFAULT_SURFACE
     bus = Bus(scene.n, 1, scene.loop)
     walking = reading.says("footsteps", "walking", "running", "walk_cycle", "steps") and scene.seconds >= 1.2
-    single = reading.says("single", "one", "a_single") or not (walking or scene.loop)
+    single = reading.says("single", "one") or not (walking or scene.loop)
     if single:
         bus.add(_step(scene, surface), 0 if scene.loop else samples(0.004))
         return bus.audio
@@ -177,7 +177,7 @@ def impact(scene: Scene) -> Audio:
         bus.add(strike(reading.second_material, other, scene.asset, rng, seconds), samples(0.004), 0.5)
     if reading.says(*_BREAKING) and material in _BRITTLE:
         _break(scene, bus, material)
-    elif reading.says("drop", "bounce", "fall", "coin_drop"):
+    elif reading.says("drop", "bounce", "fall"):
         _bounce(scene, bus, material, blow)
     return mixing.saturate(bus.audio, 1.0 + 0.8 * max(0.0, reading.force))
 
