@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator
 from urllib.request import getproxies
 
-from httpx import HTTPError
+from httpx import HTTPError, TimeoutException
 from prefect.client.orchestration import get_client
 from prefect.events.clients import EventsClient, NullEventsClient, PrefectEventsClient
 from prefect.events.worker import EventsWorker, emit_events_to_cloud
@@ -132,6 +132,9 @@ def _check_answers(url: str) -> None:
         try:
             client.raise_for_api_version_mismatch()
         except RuntimeError as error:
+            if isinstance(error.__cause__, TimeoutException):
+                # It has just answered, so it is busy; the flow's own client checks the version again.
+                return
             # "Failed to reach API" if it is no Prefect server, or one of another major version.
             reason = "it is no Prefect server" if error.__cause__ else str(error)
             raise MachineError(

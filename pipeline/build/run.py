@@ -283,19 +283,17 @@ class BuildRun:
         return jobs.TakeSession(*session, group[0], group[-1] == _STORED, seconds_left=left)
 
     def _learn_speeds(self) -> None:
-        """Record how long takes took, except for models with a failed take and engines that record it themselves."""
+        """Record how long takes took, except for models with a failed take."""
         by_model: dict[tuple[str, str], list[TakeOrder]] = {}
         for order in self._prepared.plan.orders():
             by_model.setdefault((order.recipe.engine, order.recipe.model), []).append(order)
         for (engine, model), orders in by_model.items():
             digests = {order.recipe.digest for order in orders}
-            device = (*self._devices_of(engine), "cpu")[0]
-            prediction = engine_estimate(orders, device)
-            if not prediction.learned and self._took.keys() >= digests:
+            if self._took.keys() >= digests:
+                device = (*self._devices_of(engine), "cpu")[0]
                 taken = sum(self._took[digest] for digest in digests)
-                record_speed(
-                    self._prepared.store, engine, model, device, taken=taken, expected=prediction.seconds
-                )
+                expected = engine_estimate(orders, device).seconds
+                record_speed(self._prepared.store, engine, model, device, taken=taken, expected=expected)
 
     def _learn_rest(self) -> None:
         """Record how long mastering took, and all that is neither generating nor mastering, of a complete build."""

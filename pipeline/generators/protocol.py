@@ -131,15 +131,9 @@ class RecipeSource(Protocol):
     def use_slots(self, count: int) -> None:
         """The device makes ``count`` takes at once; by default one."""
 
-    @property
-    def waited_s(self) -> float:
-        """Seconds that `next` has waited for recipes."""
-
 
 class ListedRecipes:
     """A `RecipeSource` of recipes that are all known."""
-
-    waited_s = 0.0
 
     def __init__(self, recipes: Sequence[Recipe]) -> None:
         self._left = deque(recipes)
@@ -191,8 +185,6 @@ class Estimate:
     """Imports of a new worker process, once."""
     basis: str
     """Where the figures come from, for a person."""
-    learned: bool = False
-    """Whether the engine has included how long earlier takes took; if not, the plan does."""
 
 
 @runtime_checkable

@@ -41,8 +41,6 @@ class OrderSource(Generic[Order]):
         self._unfinished = 0
         self.is_over = False
         """Whether the parent has no more orders for the session."""
-        self.waited_s = 0.0
-        """Seconds without any order to work on."""
 
     def next(self) -> Order | None:
         """The next order. If none is unfinished, this waits for one, and None means that the session is over."""
@@ -55,11 +53,9 @@ class OrderSource(Generic[Order]):
                 if not is_idle and began < self._ask_after:
                     return None
                 self._fetch(began)
-                if is_idle:
+                if is_idle and not self._ready and not self.is_over:
                     # The parent still counts takes that are being stored, so it may have nothing yet.
-                    if not self._ready and not self.is_over:
-                        time.sleep(_RETRY_S)
-                    self.waited_s += time.monotonic() - began
+                    time.sleep(_RETRY_S)
             if not self._ready:
                 return None
             order = self._ready.popleft()

@@ -95,8 +95,8 @@ class _TakeMaker:
         """Recipes that have a place of the engine."""
         self._given = 0
         """Orders that the engine has got so far."""
-        self._last, self._waited_s = time.monotonic(), 0.0
-        """When the last outcome came, and how long the engine had waited for recipes until then."""
+        self._last = time.monotonic()
+        """When the last outcome came, or when the engine began a take while it had no other."""
 
     def next(self) -> Recipe | None:
         """See `RecipeSource.next`."""
@@ -105,6 +105,8 @@ class _TakeMaker:
 
     def begin(self, recipe: Recipe) -> None:
         """See `RecipeSource.begin`."""
+        if not self._open:
+            self._last = time.monotonic()
         self._open.add(recipe.digest)
         self._takes.emit(Began(recipe.digest))
 
@@ -117,11 +119,6 @@ class _TakeMaker:
     def use_slots(self, count: int) -> None:
         """See `RecipeSource.use_slots`."""
         self._takes.emit(Slots(count))
-
-    @property
-    def waited_s(self) -> float:
-        """See `RecipeSource.waited_s`."""
-        return self._source.waited_s
 
     def stream(self) -> None:
         """Make takes until the engine breaks or the orders end."""
@@ -198,8 +195,8 @@ class _TakeMaker:
 
     def _finish(self, digest: str, outcome: _UsableTake | str) -> None:
         order = self._pending.pop(digest)
-        took = time.monotonic() - self._last - (self.waited_s - self._waited_s)
-        self._last, self._waited_s = time.monotonic(), self.waited_s
+        now = time.monotonic()
+        took, self._last = now - self._last, now
         self.end(order.recipe)
         in_use = {ref.sha256 for other in list(self._pending.values()) for ref in other.inputs}
         for ref in order.inputs:

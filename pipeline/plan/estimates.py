@@ -272,9 +272,9 @@ def engine_estimate(orders: Sequence[TakeOrder], device: str) -> Estimate:
 
 
 def _corrected(estimate: Estimate, orders: Sequence[TakeOrder], device: str, speed_of: SpeedOf) -> Estimate:
-    """``estimate`` with the speed of earlier builds, unless the engine has learned from them itself."""
+    """``estimate`` with the speed of earlier builds."""
     recipe = orders[0].recipe
-    speed = None if estimate.learned else speed_of(recipe.engine, recipe.model, device)
+    speed = speed_of(recipe.engine, recipe.model, device)
     if speed is None:
         return estimate
     basis = f"earlier builds on this machine, the last on {speed.at}"

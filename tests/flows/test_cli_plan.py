@@ -188,32 +188,27 @@ def test_a_build_makes_its_plan_once(
 
 
 class Knows:
-    """The toy engine, which estimates for itself and never learns."""
+    """The toy engine, which estimates for itself."""
 
-    def __init__(self, engine: Any, *, learned: bool) -> None:
-        self._engine, self._learned = engine, learned
+    def __init__(self, engine: Any) -> None:
+        self._engine = engine
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._engine, name)
 
     def estimate(self, recipes: list[Recipe], device: str) -> Estimate:
-        return Estimate(1000.0 * len(recipes), 0.0, 0.0, "its own tables", learned=self._learned)
+        return Estimate(1000.0 * len(recipes), 0.0, 0.0, "its own tables")
 
 
 @pytest.mark.parametrize(
-    ("kind", "basis"),
-    [
-        ("costs", "the engine's own figures"),
-        ("estimates", "its own tables"),
-        ("learns itself", "its own tables"),
-    ],
+    ("kind", "basis"), [("costs", "the engine's own figures"), ("estimates", "its own tables")]
 )
 def test_estimates_learn_from_the_builds_of_the_project(
     kind: str, basis: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = QuickProject(tmp_path / "toys")
     if kind != "costs":
-        engine = Knows(find_engine("toy"), learned=kind == "learns itself")
+        engine = Knows(find_engine("toy"))
         monkeypatch.setattr("pipeline.plan.estimates.find_engine", lambda name: engine)
     project.write(TWO)
     [first] = answer(project, "plan")["estimate"]["models"]
@@ -221,9 +216,6 @@ def test_estimates_learn_from_the_builds_of_the_project(
     project.build()
     project.write(TWO.replace("second", "other"))
     [second] = answer(project, "plan")["estimate"]["models"]
-    if kind == "learns itself":
-        assert second == first
-        return
     assert second["basis"].startswith("earlier builds on this machine, the last on 2")
     speeds = project.outputs / _key("toy", "toy", "cpu")
     known = json.loads(speeds.read_bytes())

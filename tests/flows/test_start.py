@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -170,6 +171,25 @@ def test_a_server_that_cannot_be_used_is_told_with_the_reason(
         prefect_api(),
     ):
         pass
+
+
+def test_a_server_that_is_busy_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    is_over = threading.Event()
+
+    def answer(self: BaseHTTPRequestHandler) -> None:
+        if self.path.endswith("version"):
+            is_over.wait()
+        self.send_response(200)
+        self.end_headers()
+
+    handler = type("Busy", (BaseHTTPRequestHandler,), {"do_GET": answer, "log_message": lambda *words: None})
+    monkeypatch.setattr("flows.api.ANSWER_WITHIN_S", 0.3)
+    with LoopbackServer(handler) as server:
+        try:
+            with temporary_settings({PREFECT_API_URL: f"{server.url}/api"}), prefect_api() as url:
+                assert url == f"{server.url}/api"
+        finally:
+            is_over.set()
 
 
 def test_a_dead_server_of_a_profile_is_told_and_no_private_one_is_started(

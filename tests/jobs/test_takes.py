@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.audio import Clip, wav_bytes
 from pipeline.errors import CuesmithError, GenerationError, MachineError, StoreError, UsageError
-from pipeline.generators import GeneratedTake, ModelInfo, Outcome, Requirements
+from pipeline.generators import GeneratedTake, ModelInfo, Outcome, RecipeSource, Requirements
 from pipeline.jobs import EndSession, Event, Failed, Give, TakeMade, TakeSession
 from pipeline.jobs.orders import OrderSource
 from pipeline.jobs.takes import make_takes
@@ -186,3 +186,47 @@ def test_what_is_no_take_is_the_engines_failure(given: Any, store: Store) -> Non
 def test_a_recipe_that_fails_says_why(store: Store) -> None:
     [event] = _make(store, Engine(lambda recipe: GenerationError("change the prompt")), [_order(1)])
     assert event == Failed(_order(1).recipe.digest, "change the prompt")
+
+
+class Clock:
+    """Replaces the module ``time``: tells `now`."""
+
+    now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+class TimedEngine(Engine):
+    """Loads a model for 100 s, then makes two takes side by side, which end after 3 and after 5 s, and one alone."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self.clock = clock
+
+    def stream(self, source: RecipeSource, audio: Mapping[str, Clip]) -> Iterator[Outcome]:
+        first, second = source.next(), source.next()
+        assert first is not None
+        assert second is not None
+        self.clock.now += 100
+        source.begin(first)
+        source.begin(second)
+        self.clock.now += 3
+        yield first, GeneratedTake(SOUND)
+        self.clock.now += 2
+        yield second, GeneratedTake(SOUND)
+        third = source.next()
+        assert third is not None
+        self.clock.now += 60
+        source.begin(third)
+        self.clock.now += 7
+        yield third, GeneratedTake(SOUND)
+
+
+def test_takes_took_what_the_engine_worked_on_them_without_loading_and_waiting(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr("pipeline.jobs.takes.time", clock)
+    outcomes = _make(store, TimedEngine(clock), [_order(seed) for seed in range(3)])
+    assert [outcome.took for outcome in outcomes if isinstance(outcome, TakeMade)] == [3.0, 2.0, 7.0]

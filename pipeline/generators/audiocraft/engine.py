@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import sys
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import cast
@@ -15,7 +13,7 @@ from pipeline.generators.audiocraft import estimates
 from pipeline.generators.audiocraft.checkpoints import NOT_INSTALLED, missing
 from pipeline.generators.audiocraft.installed_models import AudioCraftModels
 from pipeline.generators.audiocraft.requirements import requirements_of
-from pipeline.generators.devices import TorchEngine, kind_of, processor_name, torch_devices
+from pipeline.generators.devices import TorchEngine, kind_of, torch_devices
 from pipeline.generators.protocol import Estimate, Generator, Requirements
 from pipeline.manifest.spec import AssetSpec
 from pipeline.recipe import Recipe
@@ -44,22 +42,13 @@ class AudioCraftEngine(TorchEngine, AudioCraftModels):
         return estimates.seconds_per_take(model, recipe, kind_of(next(iter(torch_devices()))))
 
     def estimate(self, recipes: Sequence[Recipe], device: str) -> Estimate:
-        """As builds on this machine took, or by arithmetic where there was none yet."""
-        name, revision = recipes[0].model, recipes[0].revision
-        model, kind = estimates.find_model(name, revision), kind_of(device)
-        here = torch_devices()
-        named = here.get(device) or here.get(f"{device}:0") or (processor_name() if kind == "cpu" else device)
-        known = estimates.find_speed(name, revision, named)
-        slots = known.slots if known else estimates.slot_count(model, kind)
-        start = estimates.recorded_start(named)
+        """By arithmetic; the plan corrects it by how long earlier takes took."""
+        model, kind = estimates.find_model(recipes[0].model, recipes[0].revision), kind_of(device)
         return Estimate(
-            estimates.busy_seconds(model, recipes, kind, slots) * (known.factor if known else 1.0),
-            (known.load if known else 0.0) or estimates.load_seconds(model),
-            estimates.START_S if start is None else start,
-            f"builds on {named}, the last on {known.at} ({known.slots} at once, {known.dtype})"
-            if known
-            else f"arithmetic, nothing was made on {named} yet",
-            learned=True,
+            estimates.busy_seconds(model, recipes, kind, estimates.slot_count(model, kind)),
+            estimates.load_seconds(model),
+            estimates.START_S,
+            "arithmetic, no build on this machine yet",
         )
 
     def group(self, recipe: Recipe) -> str:
@@ -75,12 +64,8 @@ class AudioCraftEngine(TorchEngine, AudioCraftModels):
         self.check_device(device)
         if importlib.util.find_spec("torch") is None:
             raise MachineError(NOT_INSTALLED.format("torch"))
-        is_first, began = "torch" not in sys.modules, time.monotonic()
         generator = importlib.import_module("pipeline.generators.audiocraft.generator")
-        opened = generator.AudioCraftGenerator(device)
-        if is_first:
-            estimates.record_start(opened.device_name, time.monotonic() - began)
-        return cast(Generator, opened)
+        return cast(Generator, generator.AudioCraftGenerator(device))
 
 
 ENGINE = AudioCraftEngine()

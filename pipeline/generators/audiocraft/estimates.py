@@ -1,38 +1,27 @@
-"""How long takes keep a device busy: bytes and operations of a step, steps of a schedule, and what builds really took.
+"""How long takes keep a device busy: bytes and operations of a step, steps of a schedule.
 
-Light: no torch. docs/decoding.md has the arithmetic and where the rates come from. What builds took is a factor on it:
-``<model store>/speeds/<digest>.json``, one small file a model and device. It is beside the models, not with the
-outputs, because a team shares the outputs and not the machine. Losing it costs a worse estimate and nothing else.
+Light: no torch. docs/decoding.md has the arithmetic and where the rates come from.
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 from pipeline.cpus import usable_cpus
-from pipeline.errors import MachineError
 from pipeline.generators.audiocraft.decoding.schedule import simulate_slots
 from pipeline.generators.audiocraft.model_store import STORE
 from pipeline.generators.audiocraft.models import BY_ID, FRAMES_A_SECOND, Model, unknown_model, windows
-from pipeline.generators.model_store import read_json, write_json
 from pipeline.recipe import Recipe
 
-SPEED_SCHEMA = "cuesmith.speed/1"
 USUAL_SLOTS = {"cuda": 32, "mps": 8, "cpu": 32}
 """Cues of a group decoded at once, two or three rows each: enough to share each reading of the weights."""
 SLOTS_WHEN_SMALL = 8
 """Slots of a model that fits into the processor's cache, and so gains nothing from many rows."""
 SMALL_WEIGHTS = 50_000_000
 
-_OLD_SHARE = 0.5
-"""Weight of earlier builds when a new one is recorded, so that one unusual build soon counts little."""
 _CODEBOOKS, _CARD = 4, 2048
 _MAGNET_STEPS = 50
 """Passes over a whole window: 20 for the first codebook, 10 for each of the others."""
@@ -181,76 +170,3 @@ def _magnet_seconds(model: Model, takes: int, kind: str, rows: int) -> float:
     frames = int(model.window_s * FRAMES_A_SECOND)
     operations = 2.0 * 2 * rows * frames * parameter_count(model) * _MAGNET_STEPS
     return -(-takes // rows) * operations / _RATES[kind].operations
-
-
-@dataclass(frozen=True, slots=True)
-class Speed:
-    """Recorded speed of one model on one device."""
-
-    model: str
-    revision: str
-    device: str
-    """The device's name, such as ``NVIDIA H200``."""
-    dtype: str
-    slots: int
-    taken: float
-    """Seconds that takes took; the latest build has the largest weight."""
-    expected: float
-    """Seconds that the arithmetic estimates for the same takes."""
-    load: float
-    """Seconds until the model was on the device; 0 if not measured."""
-    at: str = field(default_factory=lambda: f"{datetime.now(UTC):%Y-%m-%d}")
-    """Day of the last build."""
-
-    @property
-    def factor(self) -> float:
-        """Actual seconds divided by estimated ones."""
-        return self.taken / self.expected
-
-
-def find_speed(model: str, revision: str, device: str) -> Speed | None:
-    """The recorded speed of ``model`` on the device of that name; None before the first build."""
-    try:
-        record = read_json(_speed_file(model, revision, device))
-        if record.pop("schema") != SPEED_SCHEMA:
-            return None
-        speed = Speed(**record)
-        return speed if speed.expected > 0 and speed.taken > 0 else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
-
-
-def record_speed(measured: Speed) -> None:
-    """Record how long takes of a build took; without effect if the store cannot be written."""
-    earlier = find_speed(measured.model, measured.revision, measured.device)
-    if earlier is not None:
-        measured = replace(
-            measured,
-            taken=_OLD_SHARE * earlier.taken + measured.taken,
-            expected=_OLD_SHARE * earlier.expected + measured.expected,
-            load=measured.load or earlier.load,
-        )
-    place = _speed_file(measured.model, measured.revision, measured.device)
-    with contextlib.suppress(MachineError):
-        write_json(place, {"schema": SPEED_SCHEMA, **asdict(measured)})
-
-
-def recorded_start(device: str) -> float | None:
-    """Seconds that a worker took to import its libraries; None if not measured."""
-    try:
-        return float(read_json(_speed_file("start", "", device))["seconds"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def record_start(device: str, seconds: float) -> None:
-    """Record how long importing the libraries took."""
-    with contextlib.suppress(MachineError):
-        write_json(
-            _speed_file("start", "", device), {"schema": SPEED_SCHEMA, "device": device, "seconds": seconds}
-        )
-
-
-def _speed_file(model: str, revision: str, device: str) -> Path:
-    digest = hashlib.sha256("\0".join((model, revision, device)).encode()).hexdigest()
-    return STORE.root() / "speeds" / f"{digest[:32]}.json"

@@ -29,8 +29,6 @@ class TakeFeed:
         self._later: deque[Take] = deque()
         self._failed: SimpleQueue[Outcome] = SimpleQueue()
         self._lock = Lock()
-        self.recipes: list[Recipe] = []
-        """All recipes so far."""
 
     def next(self, fits: Callable[[Take], bool] = lambda take: True) -> Take | None:
         """The next take that ``fits``; None if there is none now. The others wait for a later call."""
@@ -43,7 +41,6 @@ class TakeFeed:
                 recipe = self._first.pop() if self._first else self._source.next()
                 if recipe is None:
                     return None
-                self.recipes.append(recipe)
                 try:
                     take = self._prepare(recipe)
                 except GenerationError as error:

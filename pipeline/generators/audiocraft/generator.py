@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -15,7 +14,7 @@ import torch
 
 from pipeline.audio import Clip
 from pipeline.errors import GenerationError
-from pipeline.generators.audiocraft import batch_decoding, codec, estimates, slot_decoding
+from pipeline.generators.audiocraft import batch_decoding, codec, slot_decoding
 from pipeline.generators.audiocraft.conditions import max_branches
 from pipeline.generators.audiocraft.feed import TakeFeed
 from pipeline.generators.audiocraft.import_shims import missing_packages
@@ -29,7 +28,6 @@ from pipeline.generators.audiocraft.memory import (
 from pipeline.generators.audiocraft.models import HELPERS
 from pipeline.generators.audiocraft.rendering import Renderer, redecode_take, trim_take
 from pipeline.generators.audiocraft.takes import Conditions, Take
-from pipeline.generators.devices import processor_name
 from pipeline.generators.protocol import GeneratedTake, ListedRecipes, Outcome, RecipeSource, StoredTake
 from pipeline.generators.torch_device import (
     checked_device,
@@ -50,12 +48,10 @@ class AudioCraftGenerator:
         self,
         device: str,
         *,
-        clock: Callable[[], float] = time.monotonic,
         worker: Callable[[str], codec.CodecWorker] = codec.CodecWorker,
     ) -> None:
-        """``clock`` returns seconds, for later estimates; ``worker`` creates the codec worker of a device."""
+        """``worker`` creates the codec worker of a device."""
         self._device = checked_device(device)
-        self._clock = clock
         self._worker = worker(self._device)
         self._loaded: dict[tuple[str, str], Loaded] = {}
         self._rows: dict[tuple[str, str], int] = {}
@@ -77,42 +73,11 @@ class AudioCraftGenerator:
         if first is None:
             return
         key = first.model, first.revision
-        began, is_new = self._clock(), key not in self._loaded
         loaded = self._model(*key)
-        ready, waited_s = self._clock(), source.waited_s
         feed = TakeFeed(first, source, partial(self._prepare, loaded, audio, {}))
         slots = slot_decoding.supports(loaded)
         source.use_slots(self._rows[key] * (self._slot_models[key].groups if slots else 1))
-        all_made = True
-        for recipe, outcome in self._in_slots(loaded, feed) if slots else self._in_batches(loaded, feed):
-            all_made = all_made and not isinstance(outcome, GenerationError)
-            yield recipe, outcome
-        if all_made:
-            taken = self._clock() - ready - (source.waited_s - waited_s)
-            self._record_speed(loaded, feed.recipes, taken, ready - began if is_new else 0.0)
-
-    @property
-    def device_name(self) -> str:
-        """The device's name in `estimates`."""
-        if self._device.startswith("cuda"):
-            return str(torch.cuda.get_device_name(torch.device(self._device)))
-        return processor_name()
-
-    def _record_speed(self, loaded: Loaded, recipes: Sequence[Recipe], taken: float, load: float) -> None:
-        """Record for later plans how long ``recipes`` took, and the model's loading if it was loaded now."""
-        key = loaded.key
-        slots, kind = self._rows[key], self._device.partition(":")[0]
-        estimates.record_speed(
-            estimates.Speed(
-                *key,
-                device=self.device_name,
-                dtype=self._slot_models[key].dtype if key in self._slot_models else loaded.dtype,
-                slots=slots,
-                taken=taken,
-                expected=estimates.busy_seconds(loaded.model, recipes, kind, slots),
-                load=load,
-            )
-        )
+        yield from self._in_slots(loaded, feed) if slots else self._in_batches(loaded, feed)
 
     def redecode(self, recipe: Recipe, stored: StoredTake) -> GeneratedTake:
         """The take of ``recipe`` from the codes of one that differs in its decoder alone; see `Redecoder.redecode`."""

@@ -1,26 +1,19 @@
-"""What a plan says of time: the arithmetic's properties, and what builds teach."""
+"""How long takes keep a device busy: the properties of the arithmetic."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import GenerationError
-from pipeline.generators import Estimator, devices
-from pipeline.generators.audiocraft import engine, estimates
+from pipeline.generators import Estimator
+from pipeline.generators.audiocraft import estimates
 from pipeline.generators.audiocraft.engine import ENGINE
-from pipeline.generators.audiocraft.generator import AudioCraftGenerator
-from pipeline.generators.audiocraft.model_store import STORE
 from pipeline.generators.audiocraft.models import BY_ID
-from pipeline.generators.devices import processor_name
 from pipeline.recipe import Recipe
 
-Make = Callable[..., Recipe]
 MODELS = [
     "facebook/musicgen-small",
     "facebook/musicgen-large",
@@ -135,95 +128,14 @@ def test_the_arithmetic_on_cuda_gives_the_steps_that_an_h200_took(
     assert 1e3 * step == pytest.approx(milliseconds, rel=0.04)
 
 
-class Clock:
-    """Tells time that moves on by ``step`` at each look."""
-
-    def __init__(self, step: float) -> None:
-        self.now, self.step = 0.0, step
-
-    def __call__(self) -> float:
-        self.now += self.step
-        return self.now
-
-
-@pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Speeds of a test's own; the models stay where they are."""
-    monkeypatch.setattr(
-        estimates, "_speed_file", lambda *words: tmp_path / f"{'-'.join(words).replace('/', '_')}.json"
-    )
-
-
-@pytest.mark.usefixtures("store")
-@pytest.mark.parametrize("kind", ["music", "sfx", "magnet"])
-def test_a_build_teaches_the_next_plan_how_long_the_same_takes(kind: str, recipe: Make) -> None:
-    recipes = [recipe(kind, seed=seed, seconds=0.2 + seed / 20) for seed in range(5)]
+def test_the_estimate_says_that_it_is_arithmetic_and_includes_the_start() -> None:
     assert isinstance(ENGINE, Estimator)
-    before = ENGINE.estimate(recipes, "cpu")
-    assert before.basis.startswith("arithmetic, nothing was made on")
-    worker = AudioCraftGenerator("cpu", clock=Clock(77.0))
-    list(worker.generate(recipes, {}))
-    after = ENGINE.estimate(recipes, "cpu")
-    assert after.seconds == pytest.approx(77.0)
-    assert after.load_seconds == 77.0
-    assert f"builds on {processor_name()}, the last on 20" in after.basis
-    assert ENGINE.estimate(recipes[:2], "cpu").seconds < after.seconds
-    worker = AudioCraftGenerator("cpu", clock=Clock(33.0))
-    list(worker.generate(recipes, {}))
-    assert 33.0 < ENGINE.estimate(recipes, "cpu").seconds < 60.0
-
-
-@pytest.mark.usefixtures("store")
-def test_nothing_is_learned_of_a_build_that_failed_or_was_left(
-    recipe: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    recipes = [recipe("music", seed=seed, seconds=0.1) for seed in range(3)]
-    left = AudioCraftGenerator("cpu").generate(recipes, {})
-    next(left)
-    left.close()  # type: ignore[attr-defined]
-    assert estimates.find_speed(recipes[0].model, recipes[0].revision, processor_name()) is None
-
-    def broken(*args: object) -> None:
-        raise RuntimeError("no")
-
-    monkeypatch.setattr("pipeline.generators.audiocraft.codec.decode", broken)
-    made = list(AudioCraftGenerator("cpu").generate(recipes, {}))
-    assert all(isinstance(outcome, GenerationError) for _, outcome in made)
-    assert estimates.find_speed(recipes[0].model, recipes[0].revision, processor_name()) is None
-
-
-def test_a_speed_that_is_damaged_or_cannot_be_kept_stops_nobody(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CUESMITH_MODELS", str(tmp_path))
-    facts = {"model": "m", "revision": "1", "device": "d", "dtype": "float16", "slots": 32}
-    estimates.record_speed(estimates.Speed(**facts, taken=2.0, expected=1.0, load=0.0))  # type: ignore[arg-type]
-    known = estimates.find_speed("m", "1", "d")
-    assert known is not None
-    assert known.factor == 2.0
-    [path] = (tmp_path / "speeds").iterdir()
-    for text in (
-        "",
-        "[]",
-        "{}",
-        '{"schema": "cuesmith.speed/9"}',
-        '{"schema": "cuesmith.speed/1", "slots": 3}',
-    ):
-        path.write_text(text)
-        assert estimates.find_speed("m", "1", "d") is None
-    path.unlink()
-    (tmp_path / "speeds").rmdir()
-    (tmp_path / "speeds").write_text("a file where a folder should be")
-    estimates.record_speed(estimates.Speed(**facts, taken=2.0, expected=1.0, load=1.0))  # type: ignore[arg-type]
-    assert estimates.find_speed("m", "1", "d") is None
-    assert STORE.root() == tmp_path
-
-
-def test_a_devices_name_is_what_its_worker_will_call_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (engine, devices):
-        monkeypatch.setattr(module, "torch_devices", lambda: {"cuda:0": "NVIDIA H200", "cuda:1": "NVIDIA L4"})
-    one = asked("facebook/musicgen-small", 3.0)
-    for device, name in (("cuda:0", "NVIDIA H200"), ("cuda", "NVIDIA H200"), ("cuda:1", "NVIDIA L4")):
-        assert name in ENGINE.estimate([one], device).basis
-    assert ENGINE.devices() == ("cuda:0", "cuda:1")
-    assert AudioCraftGenerator("cpu").device_name == processor_name()
+    recipes = [asked("facebook/musicgen-small", 3.0, place) for place in range(3)]
+    table = BY_ID["facebook/musicgen-small"]
+    for device, kind in (("cpu", "cpu"), ("cuda:1", "cuda")):
+        estimate = ENGINE.estimate(recipes, device)
+        slots = estimates.slot_count(table, kind)
+        assert estimate.seconds == estimates.busy_seconds(table, recipes, kind, slots)
+        assert estimate.load_seconds == estimates.load_seconds(table)
+        assert estimate.start_seconds == estimates.START_S
+        assert estimate.basis == "arithmetic, no build on this machine yet"
