@@ -26,9 +26,6 @@ from pipeline.generators.sketch.sfx.materials import Blow, grain, strike
 from pipeline.generators.sketch.sfx.mechanisms import arcs, hum
 from pipeline.generators.sketch.sfx.reading import Scene
 
-Layer = Callable[[Scene, Bus], None]
-"""Adds one layer of a place to a looping bus."""
-
 
 def _wavering(scene: Scene, slope_db: float, low: float, high: float, depth: float, hz: float) -> Audio:
     """Noise whose level drifts."""
@@ -205,26 +202,35 @@ def _sea_floor(scene: Scene, bus: Bus) -> None:
     _bubbles(scene, bus)
 
 
+class Layer(NamedTuple):
+    """A sound in a place."""
+
+    add: Callable[[Scene, Bus], None]
+    """Adds it to a looping bus."""
+    words: str = ""
+    """Words of a prompt that name it; families have words of their own."""
+
+
 LAYERS: dict[str, Layer] = {
-    "wind": _wind,
-    "rain": _rain,
-    "thunder": _thunder,
-    "fire": _fire,
-    "stream": _stream,
-    "drip": _drip,
-    "bubbles": _bubbles,
-    "engine": _engine,
-    "electric": _electric,
-    "room": _room,
-    "birds": _birds,
-    "crickets": _crickets,
-    "owl": _owl,
-    "frogs": _frogs,
-    "drone": _drone,
-    "metal": _distant_metal,
-    "traffic": _traffic,
-    "starfield": _starfield,
-    "sea floor": _sea_floor,
+    "wind": Layer(_wind),
+    "rain": Layer(_rain),
+    "thunder": Layer(_thunder),
+    "fire": Layer(_fire),
+    "stream": Layer(_stream),
+    "drip": Layer(_drip),
+    "bubbles": Layer(_bubbles),
+    "engine": Layer(_engine),
+    "electric": Layer(_electric),
+    "room": Layer(_room),
+    "birds": Layer(_birds, "bird birdsong songbird seagull gull"),
+    "crickets": Layer(_crickets, "cricket insect cicada"),
+    "owl": Layer(_owl, "owl"),
+    "frogs": Layer(_frogs, "frog toad"),
+    "drone": Layer(_drone),
+    "metal": Layer(_distant_metal, "chain clank"),
+    "traffic": Layer(_traffic),
+    "starfield": Layer(_starfield),
+    "sea floor": Layer(_sea_floor),
 }
 
 
@@ -253,19 +259,11 @@ _PLACES: dict[str | None, Place] = {
     None: Place(()),
 }
 
-_NAMED_LIFE: dict[str, str] = {
-    "birds": "bird birds birdsong songbird seagull gull",
-    "crickets": "cricket crickets insect insects cicada",
-    "owl": "owl owls",
-    "frogs": "frog frogs toad",
-    "metal": "chain chains clank",
-}
-
 
 def layers_of(scene: Scene) -> tuple[str, ...]:
     """The layers that the place implies and the prompt names, without those that it excludes."""
     reading = scene.reading
-    named = [name for name, words in _NAMED_LIFE.items() if reading.says(*words.split())]
+    named = [name for name, layer in LAYERS.items() if reading.says(*layer.words.split())]
     names = [*_PLACES[reading.place].layers, *reading.beds, *named]
     layers = [name for name in dict.fromkeys(names) if not reading.words.denies(name)]
     return tuple(layers) or ("room",)
@@ -275,7 +273,7 @@ def ambience(scene: Scene) -> Audio:
     """All layers of a place, without a seam, with the reverb of the place."""
     bus = Bus(scene.n, scene.channels, True)
     for name in layers_of(scene):
-        LAYERS[name](scene, bus)
+        LAYERS[name].add(scene, bus)
     place = _PLACES[scene.reading.place]
     return reverb.add_space(bus.audio, place.space, place.wet, True)
 
