@@ -10,7 +10,7 @@ from sketch_listening import RATE, pitch
 from pipeline.generators.sketch.dsp import envelopes, filters, mixing, noise, reverb
 from pipeline.generators.sketch.dsp import oscillators as osc
 from pipeline.generators.sketch.dsp.units import generator
-from pipeline.generators.sketch.music.drums import DRUMS, GROOVES, drum_sound, groove
+from pipeline.generators.sketch.music.drums import DRUMS, KITS, drum_sound, groove
 from pipeline.generators.sketch.music.instruments import INSTRUMENTS, sound
 
 SEED = 5
@@ -152,7 +152,7 @@ def test_every_drum_strikes_and_dies(name):
     assert np.abs(wave).max() == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize("kit", sorted(GROOVES))
+@pytest.mark.parametrize("kit", sorted(KITS))
 def test_every_groove_is_sixteen_steps_of_known_drums(kit):
     for energy in (0.0, 0.5, 1.0):
         for drum, steps in groove(kit, energy).items():

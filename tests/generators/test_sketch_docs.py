@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from pipeline.generators.sketch import lexicon_music, lexicon_sound
-from pipeline.generators.sketch.music.drums import GROOVES
+from pipeline.generators.sketch.music.drums import KITS
 from pipeline.generators.sketch.sfx.creatures import VOICES
 from pipeline.generators.sketch.sfx.effect import FAMILIES
 from pipeline.generators.sketch.sfx.materials import MATERIALS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "sketch.md").read_text(encoding="utf-8")
-NAMES = {*FAMILIES, *lexicon_music.STYLES, *lexicon_music.MODES, *GROOVES, *VOICES}
+NAMES = {*FAMILIES, *lexicon_music.STYLES, *lexicon_music.MODES, *KITS, *VOICES}
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))

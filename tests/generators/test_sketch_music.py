@@ -11,7 +11,7 @@ from pipeline.generators.sketch.music.arrangement import stinger
 from pipeline.generators.sketch.music.cue import mix
 from pipeline.generators.sketch.music.reading import read_music
 from pipeline.generators.sketch.music.score import Note, Score, Timing, ending_timing, loop_timing
-from pipeline.generators.sketch.music.theory import SCALES, Chord, voicing
+from pipeline.generators.sketch.music.theory import MODES, Chord, voicing
 
 
 @given(
@@ -96,7 +96,7 @@ def test_minor_and_major_words_change_the_pitch_classes(seed):
     assert (major_mode, minor_mode) == ("major", "minor")
     for heard, mode in ((major, "major"), (minor, "minor")):
         fits = {
-            name: max(heard[[(root + step) % 12 for step in SCALES[name]]].sum() for root in range(12))
+            name: max(heard[[(root + step) % 12 for step in MODES[name].scale]].sum() for root in range(12))
             for name in ("major", "minor")
         }
         in_key = max(fits.values())
@@ -162,7 +162,7 @@ def test_variations_share_key_and_tempo():
 @given(
     degree=st.integers(0, 6),
     tonic=st.integers(0, 11),
-    mode=st.sampled_from(sorted(SCALES)),
+    mode=st.sampled_from(sorted(MODES)),
     centre=st.integers(48, 76),
 )
 def test_voicings_hold_the_chord_near_their_centre(degree, tonic, mode, centre):

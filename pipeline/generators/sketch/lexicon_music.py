@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from typing import NamedTuple
 
 from pipeline.generators.sketch.text import weight_tables
 
@@ -18,9 +19,9 @@ mixolydian         3 mixolydian celtic irish jig tavern
                    2 folk pirate western adventure adventurous travel journey sailor bardic
                    1 medieval rock exploration explore quest road
 dorian             3 dorian noir
-                   2 mysterious mystery mystic curious bittersweet funky funk lofi lo_fi woodland ancient
+                   2 mysterious mystery mystic curious bittersweet funky lofi lo_fi woodland ancient
                    2 sneaky smoky
-                   1 jazz jazzy medieval forest desert cyberpunk stealth ruins blues bluesy detective autumn
+                   1 jazz medieval forest desert cyberpunk stealth ruins blues bluesy detective autumn
 minor              3 minor sad sorrow sorrowful tragic melancholy melancholic mournful grief
                    2 dark lonely battle boss epic fight combat emotional somber sombre tense brooding defeat
                    2 loss funeral
@@ -74,11 +75,10 @@ ENERGIES = {
     " thrash brutal massive",
 }
 
-WALTZ_WORDS = ("waltz", "lullaby", "three_four", "minuet", "carousel", "music_box_waltz")
+WALTZ_WORDS = ("waltz", "lullaby", "three_four", "minuet", "carousel")
 
 
-@dataclass(frozen=True)
-class Style:
+class Style(NamedTuple):
     """A genre: its mode, tempo, energy and room, and who plays each part; a prompt picks one of several."""
 
     mode: str
@@ -138,10 +138,10 @@ horror       3 horror creepy eerie scary haunted nightmare dread terror
              1 dark tense suspense underground graveyard evil unsettling fear
 electronic   3 electronic synthwave cyberpunk techno edm synth electro house trance
              2 neon futuristic hacker dance club arcade_racer retrowave dubstep sci_fi
-             1 city robot racing digital chase laser cyber drive driving
+             1 city robot racing digital chase laser cyber drive
 chiptune     4 chiptune 8_bit 8bit chip 16bit 16_bit nes gameboy
              2 retro arcade pixel platformer
-jazz         3 jazz jazzy lofi lo_fi noir lounge swing hip_hop hiphop trip_hop
+jazz         3 jazz lofi lo_fi noir lounge swing hip_hop hiphop trip_hop
              2 chill detective smoky cafe bar blues bluesy bossa saxophone vibraphone coffee
              1 night city rain relaxed elevator casino smooth mellow
 rock         3 rock metal punk grunge guitar_riff distorted distortion
@@ -152,16 +152,16 @@ desert       3 desert arabian arabic egyptian persian bazaar oasis middle_easter
              1 temple ancient exotic
 asian        3 japanese japan chinese samurai ninja koto shamisen shakuhachi asian zen
              2 bamboo temple sakura shrine oriental
-winter       3 winter snow snowy ice icy frozen fairy magical christmas crystal enchanted
+winter       3 winter snow ice icy frozen fairy magical christmas crystal enchanted
              2 magic sparkle celesta frost glacier music_box wonder wondrous lullaby starlight
-             1 night dreamy delicate dream fantasy
+             1 night dreamy delicate fantasy
 piano        3 piano emotional sad melancholy melancholic sorrow romantic tender memorial
              2 lonely reflective nostalgic nostalgia intimate loss farewell grief mournful bittersweet credits
              1 rain slow gentle memory
 playful      3 playful puzzle cozy cosy cute quirky whimsical comical funny farming
              2 happy cheerful fun kids cartoon silly goofy cooking gardening toy shop casual tutorial
              1 light sunny carefree mobile crafting bouncy
-tension      3 suspense stealth tense tension sneaking sneaky infiltration heist thriller
+tension      3 suspense stealth tense tension sneaking infiltration heist thriller
              2 spy danger alert investigation countdown ticking urgent pursuit
              1 dark mysterious mystery night chase
 sea          3 pirate sailor shanty sea_shanty accordion ship sailing
@@ -174,57 +174,60 @@ western      3 western cowboy frontier saloon outlaw wild_west
              1 canyon prairie desert_town duel
 """)
 
-INSTRUMENTS: dict[str, str] = {
-    "nylon guitar": "nylon_guitar acoustic_guitar classical_guitar guitar lute mandolin ukulele",
-    "power guitar": "electric_guitar distorted_guitar heavy_guitar guitar_riff",
-    "harp": "harp lyre",
-    "koto": "koto guzheng",
-    "oud": "oud sitar shamisen banjo",
-    "piano": "piano",
-    "electric piano": "electric_piano rhodes keys wurlitzer",
-    "music box": "music_box",
-    "celesta": "celesta celeste",
-    "glockenspiel": "glockenspiel xylophone",
-    "bells": "bell chime tubular",
-    "marimba": "marimba kalimba mbira mallet",
-    "vibraphone": "vibraphone vibes",
-    "steel drum": "steel_drum steelpan",
-    "flute": "flute recorder woodwind pan_flute piccolo",
-    "shakuhachi": "shakuhachi",
-    "ney": "ney duduk",
-    "ocarina": "ocarina",
-    "whistle": "whistle whistling tin_whistle",
-    "clarinet": "clarinet oboe bassoon saxophone sax",
-    "violin": "solo_violin violin viola",
-    "fiddle": "fiddle",
-    "cello": "cello",
-    "accordion": "accordion harmonica concertina hurdy_gurdy bagpipe",
-    "brass": "brass horn trumpet trombone french_horn fanfare",
-    "strings": "strings string_section orchestra string_quartet",
-    "staccato strings": "ostinato staccato",
-    "pizzicato": "pizzicato plucked",
-    "choir": "choir voice vocal chant choral",
-    "organ": "organ church_organ",
-    "warm pad": "pad synth_pad drone",
-    "analog pad": "analog analogue",
-    "saw lead": "synth_lead lead_synth",
-    "synth arp": "arpeggio arp arpeggiated sequencer",
-    "chip lead": "pulse_wave square_wave",
-    "synth bass": "synth_bass acid",
-    "electric bass": "electric_bass bass_guitar slap_bass",
-    "upright bass": "upright_bass double_bass bass",
-    "sub bass": "sub_bass 808",
-}
-"""The words that name each instrument."""
+_INSTRUMENTS = """
+nylon guitar      comp  nylon_guitar acoustic_guitar classical_guitar guitar lute mandolin ukulele
+power guitar      comp  electric_guitar distorted_guitar heavy_guitar guitar_riff
+harp              comp  harp lyre
+koto              any   koto guzheng
+oud               any   oud sitar shamisen banjo
+piano             any   piano
+electric piano    any   electric_piano rhodes keys wurlitzer
+music box         any   music_box
+celesta           any   celesta celeste
+glockenspiel      any   glockenspiel xylophone
+bells             any   bell chime tubular
+marimba           any   marimba kalimba mbira mallet
+vibraphone        any   vibraphone vibes
+steel drum        any   steel_drum steelpan
+flute             lead  flute recorder woodwind pan_flute piccolo
+shakuhachi        lead  shakuhachi
+ney               lead  ney duduk
+ocarina           lead  ocarina
+whistle           lead  whistle whistling tin_whistle
+clarinet          lead  clarinet oboe bassoon saxophone sax
+violin            lead  solo_violin violin viola
+fiddle            lead  fiddle
+cello             lead  cello
+accordion         any   accordion harmonica concertina hurdy_gurdy bagpipe
+brass             lead  brass horn trumpet trombone french_horn fanfare
+strings           pad   strings string_section orchestra string_quartet
+staccato strings  comp  ostinato staccato
+pizzicato         comp  pizzicato plucked
+choir             pad   choir voice vocal chant choral
+organ             pad   organ church_organ
+warm pad          pad   pad synth_pad drone
+analog pad        pad   analog analogue
+saw lead          lead  synth_lead lead_synth
+synth arp         comp  arpeggio arp arpeggiated sequencer
+chip lead         lead  pulse_wave square_wave
+synth bass        bass  synth_bass acid
+electric bass     bass  electric_bass bass_guitar slap_bass
+upright bass      bass  upright_bass double_bass bass
+sub bass          bass  sub_bass 808
+"""
+"""Each instrument, the part that it plays if it is named (``any`` carries a tune or accompanies one), and its words."""
+_ROWS = [re.split(r"\s{2,}", row) for row in _INSTRUMENTS.strip().splitlines()]
+INSTRUMENTS = {name: words for name, _, words in _ROWS}
+PARTS = {name: part for name, part, _ in _ROWS}
 
 KITS = weight_tables("""
 taiko       3 taiko war_drum epic_drum timpani
             1 epic orchestral_percussion
 rock        3 drum_kit rock_drum live_drum
             1 drum rock metal
-electronic  3 drum_machine four_on_the_floor electronic_drum breakbeat
+electronic  3 drum_machine electronic_drum breakbeat
             1 808
-brushes     3 brush brushed swing_drum
+brushes     3 brush swing_drum
 hand drums  3 hand_drum conga bongo djembe tabla darbuka tribal_drum
             1 tribal
 folk        3 bodhran frame_drum tambourine clapping handclap
@@ -234,14 +237,14 @@ sleigh      3 sleigh_bell sleigh jingle
 DRUM_WORDS = ("drum", "percussion", "beat", "rhythm", "percussive")
 
 STINGERS = weight_tables("""
-success    3 victory success win triumph fanfare level_up levelup complete completed achievement reward
+success    3 victory success win triumph fanfare level_up levelup complete achievement reward
            3 congratulation
-           2 quest_complete victorious heroic celebration jingle unlock unlocked promotion
+           2 quest_complete victorious heroic celebration jingle unlock promotion
            1 happy bright positive triumphant
-failure    3 defeat failure fail failed game_over gameover death lose loss died dead
+failure    3 defeat failure fail game_over gameover death lose loss died dead
            1 sad negative falling dark somber sombre
-discovery  3 discovery discover secret reveal treasure wonder found magical
-           2 magic enter entering area mystery mysterious save unlock sparkle
+discovery  3 discovery secret reveal treasure wonder found magical
+           2 magic enter area mystery mysterious save unlock sparkle
            1 new item chest
 danger     3 danger alert ambush boss warning threat jumpscare jump_scare spotted
            2 horror suspense scary tense sting shock ominous enemy

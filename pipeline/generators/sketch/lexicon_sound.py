@@ -6,18 +6,18 @@ from pipeline.generators.sketch.text import weight_tables
 
 FAMILIES = weight_tables("""
 footstep   5 footstep footfall
-           3 step stomp stomping
+           3 step stomp
            2 walk boots tread shoe landing
            1 foot
 impact     3 impact hit smash crash clang clank thud bonk slam_down bash collide collision knock clash
-           2 punch kick drop fall falling break breaking shatter crack strike slap land thump block parry
-           2 body stab chop mine mining
+           2 punch kick drop fall break shatter crack strike slap land thump block parry
+           2 body stab chop mine
            1 heavy sword shield hammer pickaxe axe arrow crate barrel rock debris bounce
 whoosh     4 whoosh swoosh swish
            3 swing slash dash dodge roll throw flyby fly_by pass_by passby
            2 jump leap wing flap swipe whip lunge cape arrow_fly
            1 sword air fast blade
-explosion  5 explosion explode exploding detonation
+explosion  5 explosion explode detonation
            4 blast boom grenade bomb kaboom cannon mortar
            1 huge debris fireball rocket
 gunshot    5 gunshot gun rifle pistol shotgun revolver sniper musket
@@ -25,7 +25,7 @@ gunshot    5 gunshot gun rifle pistol shotgun revolver sniper musket
            1 shoot fire
 laser      5 laser blaster raygun
            4 phaser plasma railgun ray_gun pew
-           2 beam shoot sci_fi_gun turret
+           2 beam shoot turret
            1 sci_fi weapon charge
 click      4 click button tap toggle
            3 tick switch_ui select press typing keyboard key_press scroll
@@ -36,7 +36,7 @@ hover      4 hover focus mouseover rollover
 confirm    4 confirm confirmation accept purchase success correct
            3 upgrade level_up levelup equip complete saved unlock ok apply
            1 ui menu positive interface buy
-error      4 error deny denied invalid wrong reject rejected
+error      4 error deny invalid wrong reject
            3 cancel fail failure unavailable negative incorrect buzzer
            2 back cannot
            1 ui menu interface
@@ -49,18 +49,17 @@ coin       5 coin
            3 gem pickup pick_up collect loot treasure collectible ring_pickup
            1 item jingle
 magic      4 magic spell enchant enchantment arcane wizard mage
-           3 heal healing buff curse teleport portal summon power_up powerup shield_spell cast casting aura
-           3 rune mana
+           3 heal buff curse teleport portal summon power_up powerup shield_spell cast aura rune mana
            2 sparkle shimmer mystical holy fairy crystal frost_spell fireball energy
            1 fantasy ice lightning
 door       5 door gate drawbridge portcullis
-           4 creak hinge creaking hatch trapdoor
+           4 creak hinge hatch trapdoor
            3 chest_open chest drawer lid airlock lever unlock_door
            1 open close lock latch wooden slam
 creature   5 creature monster roar growl
            4 beast dragon zombie goblin wolf snarl hiss screech shriek howl squeak groan grunt bark rat bear
            4 orc troll demon dinosaur
-           3 snake slime bat animal alien_creature moan wail banshee bark meow laugh undead ghoul skeleton
+           3 snake slime bat animal alien_creature moan wail banshee meow laugh undead ghoul skeleton
            3 boss_roar spider lion cat dog horse pig insect_creature hurt pain
            1 attack death enemy voice idle ghost
 engine     5 engine motor
@@ -72,8 +71,8 @@ electric   5 electric electricity spark electrical
            4 zap buzz hum transformer tesla static short_circuit arcing
            2 lightning_arc power shock
 wind       5 wind gust breeze
-           4 howling_wind windy blizzard draft gale
-           1 howl howling snowstorm storm mountain
+           4 howling_wind blizzard draft gale
+           1 howl snowstorm storm mountain
 rain       5 rain drizzle downpour rainfall
            3 raindrop shower
            2 storm monsoon
@@ -82,39 +81,39 @@ thunder    5 thunder thunderclap thunderstorm
            1 storm
 fire       5 fire campfire bonfire fireplace
            4 flame torch burning blaze hearth brazier ember lava
-           2 crackle crackling candle
+           2 crackle candle
 stream     4 stream river creek brook waterfall fountain
            3 water flowing babbling ocean sea wave surf shore lake
            1 current beach
 splash     5 splash
-           3 dive plunge water_impact splashing swim
+           3 dive plunge water_impact swim
            1 water into
-drip       5 drip dripping droplet
+drip       5 drip droplet
            3 drop_water water_drop leak
            1 cave
-bubbles    5 bubble bubbling potion
-           4 boil boiling cauldron gulp drink drinking underwater brew
+bubbles    5 bubble potion
+           4 boil cauldron gulp drink underwater brew
            1 liquid
-rustle     5 rustle cloth rustling paper fabric
-           4 page scroll_open book map leather backpack bag inventory clothing armor_equip page_turn
+rustle     5 rustle cloth paper fabric
+           4 page scroll_open book map leather backpack bag inventory armor_equip page_turn
            2 bush leaves equip foliage
 jingle     5 jingle chain keys
            4 rattle keyring chainmail shackle armor armour
            1 metal
-scrape     5 scrape unsheathe unsheath sheathe
-           4 draw_sword sword_draw grind drag dragging scratch sharpen slide
+scrape     5 scrape unsheathe sheathe
+           4 draw_sword sword_draw grind drag scratch sharpen slide
 heartbeat  6 heartbeat
            4 heart low_health pulse_heart
 alarm      5 alarm siren klaxon
            4 warning beeping countdown_beep
-           3 beep alert
+           3 alert
 bell       5 bell gong church_bell
-           3 toll tolling chime
+           3 toll chime
 robot      5 robot droid computer terminal
-           3 data servo hologram scanner hack hacking interface_scifi glitch beep_boop
+           3 data servo hologram scanner hack interface_scifi glitch beep_boop
 ambience   5 ambience ambiance atmosphere soundscape ambient background
            3 forest_ambience night_ambience birds birdsong crickets
-           2 bird cricket insect frog jungle swamp
+           2 insect frog jungle swamp
            1 forest night day cave dungeon city village meadow market tavern
 room       5 room_tone roomtone
            3 room interior hvac ventilation
@@ -134,7 +133,7 @@ PLACES: dict[str, str] = {
     "cave": "cave cavern mine grotto underground sewer",
     "dungeon": "dungeon crypt catacomb prison tomb haunted horror castle ruins abyss",
     "coast": "ocean sea beach coast shore harbor harbour dock island",
-    "mountain": "mountain peak tundra desert dune canyon snow snowy arctic glacier cliff",
+    "mountain": "mountain peak tundra desert dune canyon snow arctic glacier cliff",
     "city": "city street traffic urban town market village square plaza",
     "machine": "factory industrial machine lab laboratory reactor server facility engine_room",
     "space": "space spaceship starship sci_fi station void alien futuristic cockpit",
@@ -147,7 +146,7 @@ gravel   4 gravel pebble
          1 path road
 wood     4 wood wooden plank floorboard timber
          2 crate barrel log bridge tavern oak
-snow     4 snow snowy
+snow     4 snow
          1 winter frost
 ice      4 ice icy frozen
          1 glacier frost
@@ -155,17 +154,17 @@ stone    4 stone rock concrete cobblestone marble
          2 dungeon brick boulder pavement asphalt street castle cave
 tile     4 tile ceramic porcelain
          2 pottery vase pot linoleum bathroom
-grass    4 grass grassy
+grass    4 grass
          2 meadow field lawn moss
 leaves   4 leaves leaf foliage
-         2 forest_floor twig bush bushes autumn
+         2 forest_floor twig bush autumn
 metal    4 metal metallic steel iron
          2 sword shield armor armour grate anvil pipe bronze brass chain blade robot catwalk vault
 water    4 water puddle shallow
          2 wet splash rain stream
 mud      4 mud muddy
          2 swamp bog slime sludge gore
-sand     4 sand sandy
+sand     4 sand
          2 desert beach dune
 dirt     4 dirt earth soil
          1 ground trail dust
@@ -204,12 +203,12 @@ DISTANCES = {0.0: "close close_up near", 0.6: "distant far background", 0.9: "ve
 
 SPACES: dict[str, str] = {
     "dry": "dry anechoic",
-    "room": "room indoor indoors interior tavern house",
+    "room": "room indoor interior tavern house",
     "chamber": "chamber corridor dungeon bathroom tunnel",
-    "hall": "hall reverb reverberant large_room arena warehouse echo echoing",
+    "hall": "hall reverb reverberant large_room arena warehouse echo",
     "cathedral": "cathedral church temple vast",
     "cave": "cave cavern mine underground crypt sewer",
-    "outdoor": "outdoor outdoors canyon mountain valley open battlefield",
+    "outdoor": "outdoor canyon mountain valley open battlefield",
 }
 
 MANNERS: dict[str, str] = {

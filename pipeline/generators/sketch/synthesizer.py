@@ -14,7 +14,7 @@ from pipeline.generators.sketch.dsp.mixing import calmest
 from pipeline.generators.sketch.dsp.units import RATE
 from pipeline.generators.sketch.engine import CALM
 from pipeline.generators.sketch.music.cue import cue
-from pipeline.generators.sketch.sfx.effect import STEADY, effect
+from pipeline.generators.sketch.sfx.effect import FAMILIES, effect
 from pipeline.recipe import Recipe
 
 
@@ -51,7 +51,7 @@ def _take(recipe: Recipe) -> GeneratedTake:
         samples, notes = cue(recipe.prompt, recipe.seconds, tempo, loop, recipe.seed)
     else:
         samples, notes = effect(recipe.prompt, recipe.seconds, loop, recipe.seed)
-        if recipe.settings.get("start") == CALM and notes["family"] not in STEADY:
+        if recipe.settings.get("start") == CALM and not FAMILIES[notes["family"]].steady:
             samples = np.roll(samples, -calmest(samples), axis=1)
     clip = Clip(np.ascontiguousarray(samples, dtype=np.float32), RATE)
     return GeneratedTake(clip, Loop(0, clip.length) if loop else None, notes=notes)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -65,14 +66,9 @@ class Words:
         """Whether the prompt excludes any of these (``no drums``)."""
         return any(term(entry) in self.denied for entry in entries)
 
-    def matching(self, entries: Iterable[str]) -> tuple[str, ...]:
-        """The ``entries`` that the prompt contains, in the prompt's order."""
-        present = [entry for entry in entries if term(entry) in self.places]
-        return tuple(sorted(present, key=lambda entry: self.places[term(entry)]))
-
-    def place(self, entry: str) -> int:
-        """Position of the first ``entry`` in the prompt, in words."""
-        return self.places[term(entry)]
+    def first(self, *entries: str) -> float:
+        """Position of the first of these in the prompt, in words; infinite without any."""
+        return min(self.places.get(term(entry), math.inf) for entry in entries)
 
 
 def read_words(text: str) -> Words:

@@ -17,6 +17,11 @@ def decay(n: int, t60: float, attack: float = 0.001) -> Audio:
     return shape * np.exp(-DECAY_60_DB / max(t60, 1e-3) * np.maximum(time - attack, 0.0))
 
 
+def fall(n: int, seconds: float) -> Audio:
+    """An exponential from 1 down, by a factor of e in ``seconds``."""
+    return np.exp(-np.arange(n) / RATE / seconds)
+
+
 def breakpoints(text: str) -> list[tuple[float, float]]:
     """The (position from 0 to 1, value) pairs of an envelope in text.
 

@@ -22,10 +22,8 @@ def sections(audio: Audio, sos: Audio, loop: bool = False) -> Audio:
     """Filter the last axis; a ``loop`` comes out as its own steady state, so that it still wraps."""
     if not loop:
         return np.asarray(scipy.signal.sosfilt(sos, audio, axis=-1))
-    length = audio.shape[-1]
-    turns = -(-_WARM_UP // length)
-    warm = np.concatenate([audio] * (turns + 1), axis=-1)[..., -(length + min(turns * length, _WARM_UP)) :]
-    return np.asarray(scipy.signal.sosfilt(sos, warm, axis=-1)[..., -length:])
+    warm = np.pad(audio, [(0, 0)] * (audio.ndim - 1) + [(_WARM_UP, 0)], mode="wrap")
+    return np.asarray(scipy.signal.sosfilt(sos, warm, axis=-1)[..., _WARM_UP:])
 
 
 def _clamped(hz: float) -> float:
@@ -83,9 +81,9 @@ def low_pass_gain(hz: Audio, cutoff: Audio | float, order: int = 2) -> Audio:
     return np.asarray(1.0 / np.sqrt(1.0 + (hz / cutoff) ** (2 * order)))
 
 
-def high_pass_gain(hz: Audio, cutoff: Audio | float, order: int = 2) -> Audio:
-    """Amplitude of a high-pass, 6 dB an octave for each ``order``."""
-    return np.asarray(1.0 / np.sqrt(1.0 + (cutoff / hz) ** (2 * order)))
+def high_pass_gain(hz: Audio, cutoff: float) -> Audio:
+    """Amplitude of a high-pass of 12 dB an octave."""
+    return np.asarray(1.0 / np.sqrt(1.0 + (cutoff / hz) ** 4))
 
 
 def time_varying(audio: Audio, response: Response, size: int = 1024, loop: bool = False) -> Audio:

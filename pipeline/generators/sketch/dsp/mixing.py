@@ -43,9 +43,8 @@ class Bus:
 
     def add_each_side(self, make: Callable[[], Audio], gain: float, spread: float = 1.0) -> None:
         """Add a new sound to each side: wide, and still steady in mono."""
-        channels = self.mix.shape[0]
-        for side in range(channels):
-            self.add(make(), 0, gain, 0.0 if channels == 1 else (-spread, spread)[side])
+        for pan in (-spread, spread)[: self.mix.shape[0]]:
+            self.add(make(), 0, gain, pan)
 
     def _gains(self, gain: float, pan: float) -> Audio:
         """Constant power across the stereo field."""
@@ -60,16 +59,18 @@ def poisson(rng: Rng, n: int, rate: float, least: int = 0) -> Audio:
 
     Where chance gives fewer than ``least``, all fall in the first half."""
     count = int(rng.poisson(max(rate, 0.0) * n / RATE))
-    if count < least:
-        return np.sort(rng.integers(0, max(n // 2, 1), least)).astype(np.float64)
-    return np.sort(rng.integers(0, max(n, 1), count)).astype(np.float64)
+    span, count = (n // 2, least) if count < least else (n, count)
+    return np.sort(rng.integers(0, max(span, 1), count)).astype(np.float64)
 
 
 def scatter(bus: Bus, rng: Rng, times: Audio, grain: Callable[[Rng], Audio], heavy: float) -> None:
-    """Add a new ``grain`` at each time. Gains are log-normal: ``heavy`` makes few loud ones among many soft ones."""
+    """Add a new ``grain`` at each time, the earliest first.
+
+    Gains are log-normal: ``heavy`` makes few loud ones among many soft ones.
+    """
     gains = np.exp(rng.normal(0.0, heavy, len(times)) - heavy * heavy)
     pans = rng.uniform(-0.8, 0.8, len(times))
-    for at, gain, pan in zip(times, gains, pans, strict=True):
+    for at, gain, pan in zip(np.sort(times), gains, pans, strict=True):
         bus.add(grain(rng), int(at), float(min(gain, 4.0)), float(pan))
 
 
@@ -96,11 +97,10 @@ def saturate(audio: Audio, drive: float) -> Audio:
     return np.asarray(np.tanh(audio * drive) / np.tanh(max(drive, 1e-6)))
 
 
-def crush(audio: Audio, bits: int, hold: int) -> Audio:
-    """Fewer levels and a lower rate: ``hold`` samples repeat one value, ``bits`` quantise -1..1."""
+def crush(audio: Audio, hold: int) -> Audio:
+    """Four bits and a lower rate: -1..1 in steps of 1/8, and ``hold`` samples repeat one value."""
     stepped = np.repeat(audio[::hold], hold)[: len(audio)]
-    steps = 2.0 ** (bits - 1)
-    return np.asarray(np.round(stepped * steps) / steps)
+    return np.asarray(np.round(stepped * 8.0) / 8.0)
 
 
 def at_peak(audio: Audio, peak: float = 1.0) -> Audio:

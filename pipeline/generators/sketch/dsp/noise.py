@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import scipy.fft
@@ -54,9 +54,9 @@ def bell(hz: Audio, centre: float | Audio, octaves: float | Audio) -> Audio:
     return np.asarray(np.exp(-0.5 * (np.log2(hz / centre) / octaves) ** 2))
 
 
-def white(rng: Rng, n: int) -> Audio:
-    """White noise of RMS 1."""
-    return rng.standard_normal(n)
+def bells(hz: Audio, peaks: Iterable[tuple[float, float, float]], floor: float = 0.0) -> Audio:
+    """A sum of `bell` over ``floor``: each with its centre in Hz, its gain and its width in octaves."""
+    return sum((gain * bell(hz, centre, octaves) for centre, gain, octaves in peaks), np.asarray(floor))
 
 
 def drift(rng: Rng, n: int, hz: float) -> Audio:

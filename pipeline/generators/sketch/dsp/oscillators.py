@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -22,9 +23,9 @@ def cycles(hz: Audio | float, n: int, start: float = 0.0) -> Audio:
     return phase + (start - float(hz[0]) / RATE)
 
 
-def sine(hz: Audio | float, n: int, start: float = 0.0) -> Audio:
-    """A sine of amplitude 1; ``start`` is its phase in cycles."""
-    phase = cycles(hz, n, start)
+def sine(hz: Audio | float, n: int) -> Audio:
+    """A sine of amplitude 1."""
+    phase = cycles(hz, n)
     return np.asarray(np.sin((phase - np.floor(phase)) * (2.0 * np.pi)))
 
 
@@ -71,11 +72,22 @@ def wave(amplitudes: Audio, phase: Audio) -> Audio:
     return look_up(table(amplitudes), phase)
 
 
+def opening(dark: Audio, bright: Audio, phase: Audio, share: Audio) -> Audio:
+    """A `wave` that changes between two sets of harmonic amplitudes; ``share`` is the bright one's, 0 to 1."""
+    return wave(dark, phase) * (1.0 - share) + wave(bright, phase) * share
+
+
 def tone(shape: str, hz: Audio | float, n: int, start: float = 0.0, width: float = 0.5) -> Audio:
     """A band-limited oscillator of amplitude 1; its harmonics fit the highest frequency that it reaches."""
     highest = float(np.max(hz))
     wave = table(harmonics(shape, partials_below(highest, 400), width))
     return look_up(wave, cycles(hz, n, start))
+
+
+def whole_cycles(hz: Audio, group: int = 1) -> Audio:
+    """``hz``, one value a sample, scaled to a whole number of groups of cycles, at least one: so it loops."""
+    cycles = float(np.sum(hz)) / RATE
+    return hz * (max(1, round(cycles / group)) * group / cycles)
 
 
 def vibrato(n: int, hz: float, cents: float, rng: Rng, delay_s: float = 0.25) -> Audio:
@@ -135,12 +147,8 @@ def pluck(hz: float, n: int, rng: Rng, t60: float, brightness: float, position: 
 
 def _interpolator(offset: float) -> Audio:
     """Third-order Lagrange interpolation at ``offset`` (1 to 2) samples of delay."""
-    taps = np.ones(4)
-    for k in range(4):
-        for m in range(4):
-            if m != k:
-                taps[k] *= (offset - m) / (k - m)
-    return taps
+    weights = (math.prod((offset - m) / (k - m) for m in range(4) if m != k) for k in range(4))
+    return np.fromiter(weights, float, 4)
 
 
 def _pick(rng: Rng, length: int, brightness: float, position: float) -> Audio:

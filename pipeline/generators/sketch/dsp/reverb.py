@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 import scipy.fft
@@ -12,8 +12,7 @@ from pipeline.generators.sketch.dsp.filters import fold, high_pass_gain, low_pas
 from pipeline.generators.sketch.dsp.units import DECAY_60_DB, RATE, Audio, Mix, generator, samples
 
 
-@dataclass(frozen=True)
-class Space:
+class Space(NamedTuple):
     """A reverb: decay times in seconds (low and high frequencies), predelay, filters and early reflections."""
 
     t60: float
@@ -91,7 +90,7 @@ def add_space(audio: Audio, name: str, wet: float, loop: bool = False) -> Audio:
 
     Mono stays mono: the room's left channel.
     """
-    if name == "dry" or wet <= 0:
+    if name == "dry":
         return audio
     channels = np.atleast_2d(audio).astype(np.float32)
     response = impulse(name)[: channels.shape[0]]

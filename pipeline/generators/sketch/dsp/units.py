@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 import numpy as np
@@ -41,9 +42,10 @@ def midi_hz(note: float) -> float:
     return float(440.0 * 2.0 ** ((note - 69.0) / 12.0))
 
 
-def generator(*seeds: int) -> Rng:
-    """A generator that depends on ``seeds`` alone (each taken as 64 unsigned bits)."""
-    return np.random.Generator(np.random.PCG64([seed & 0xFFFF_FFFF_FFFF_FFFF for seed in seeds]))
+def generator(*seeds: int | str) -> Rng:
+    """A generator that depends on ``seeds`` alone: numbers (64 unsigned bits of each) and names."""
+    numbers = (zlib.crc32(seed.encode()) if isinstance(seed, str) else seed for seed in seeds)
+    return np.random.Generator(np.random.PCG64([number & 0xFFFF_FFFF_FFFF_FFFF for number in numbers]))
 
 
 def between(rng: Rng, low: float, high: float) -> float:

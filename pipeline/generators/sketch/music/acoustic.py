@@ -110,7 +110,7 @@ def piano(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
     sound = np.zeros(n)
     for detune, share, speed in ((0.9997, 0.55, 1.0), (1.0004, 0.45, 0.55)):
         sound += share * osc.ring(stretch * detune, slow * speed, gains, n)
-    knock = noise.coloured(rng, samples(0.06), 6.0, 80, 1800) * envelopes.decay(samples(0.06), 0.05)
+    knock = noise.burst(rng, 0.06, 0.05, 6.0, 80, 1800)
     sound[: len(knock)] += knock * 0.10 * strength
     return mixing.at_peak(sound)
 
@@ -145,25 +145,25 @@ def bar(ratios: Numbers, t60: Numbers, gains: Numbers, knock: float) -> PlayNote
         tilt = np.array([gain * (0.55 + 0.45 * strength) ** k for k, gain in enumerate(gains)])
         frequencies = np.array(ratios) * hz * rng.uniform(0.9996, 1.0004, len(ratios))
         sound = osc.ring(frequencies, np.array(t60) * min(1.4, (520 / hz) ** 0.4), tilt, n)
-        click = noise.coloured(rng, samples(0.02), 0.0, 600, 7000) * envelopes.decay(samples(0.02), 0.015)
+        click = noise.burst(rng, 0.02, 0.015, 0.0, 600, 7000)
         sound[: len(click)] += click * knock * strength
         return mixing.at_peak(sound)
 
     return play
 
 
-BARS: dict[str, tuple[Numbers, Numbers, Numbers, float]] = {
-    "celesta": ((1, 2.01, 3.98, 6.2), (1.8, 0.9, 0.5, 0.2), (1, 0.22, 0.16, 0.05), 0.02),
-    "music box": ((1, 2.0, 5.42, 9.1), (2.6, 1.0, 0.5, 0.2), (1, 0.10, 0.16, 0.06), 0.04),
-    "glockenspiel": ((1, 2.71, 5.15, 8.4), (2.2, 0.9, 0.35, 0.2), (1, 0.28, 0.14, 0.05), 0.03),
-    "bells": (
+BARS = {
+    "celesta": bar((1, 2.01, 3.98, 6.2), (1.8, 0.9, 0.5, 0.2), (1, 0.22, 0.16, 0.05), 0.02),
+    "music box": bar((1, 2.0, 5.42, 9.1), (2.6, 1.0, 0.5, 0.2), (1, 0.10, 0.16, 0.06), 0.04),
+    "glockenspiel": bar((1, 2.71, 5.15, 8.4), (2.2, 0.9, 0.35, 0.2), (1, 0.28, 0.14, 0.05), 0.03),
+    "bells": bar(
         (0.5, 1, 1.19, 1.5, 2.0, 2.67, 4.1),
         (4.0, 3.2, 2.4, 2.0, 1.6, 1.0, 0.5),
         (0.3, 1, 0.45, 0.2, 0.4, 0.2, 0.1),
         0.02,
     ),
-    "marimba": ((1, 3.93, 9.6), (0.75, 0.22, 0.06), (1, 0.24, 0.10), 0.10),
-    "steel drum": ((1, 2.0, 3.01, 4.1, 5.2), (1.1, 0.9, 0.5, 0.3, 0.2), (1, 0.6, 0.25, 0.15, 0.08), 0.05),
+    "marimba": bar((1, 3.93, 9.6), (0.75, 0.22, 0.06), (1, 0.24, 0.10), 0.10),
+    "steel drum": bar((1, 2.0, 3.01, 4.1, 5.2), (1.1, 0.9, 0.5, 0.3, 0.2), (1, 0.6, 0.25, 0.15, 0.08), 0.05),
 }
 
 
@@ -193,8 +193,7 @@ def blown(
         phase = osc.cycles(hz * bend, n)
         shape = envelopes.sustain(n, attack, 0.11)
         open_up = shape * (0.35 + 0.65 * strength) * (1.0 + 0.12 * noise.drift(rng, n, 3.0))
-        tone = osc.wave(soft, phase) * (1.0 - open_up)
-        tone += osc.wave(np.array(gains[:count]), phase) * open_up
+        tone = osc.opening(soft, np.array(gains[:count]), phase, open_up)
         air = noise.shaped(rng, n, lambda f: noise.bell(f, hz * 2.2, 0.8) + 0.3 * noise.bell(f, 5200.0, 0.9))
         chiff = 1.0 + 2.0 * envelopes.decay(n, 0.12)
         return (tone + air * breath * chiff) * shape * 0.8
@@ -220,12 +219,7 @@ def bowed(darkness: float, cents: float, attack: float) -> PlayNote:
         count = osc.partials_below(hz, 40)
         order = np.arange(1, count + 1)
         at = order * hz
-        body = (
-            0.5
-            + noise.bell(at, 290.0, 0.35)
-            + 0.8 * noise.bell(at, 520.0, 0.4)
-            + 0.7 * noise.bell(at, 2600.0, 0.6)
-        )
+        body = noise.bells(at, ((290.0, 1.0, 0.35), (520.0, 0.8, 0.4), (2600.0, 0.7, 0.6)), 0.5)
         gains = body / order**darkness / (1.0 + (at / 5200.0) ** 3)
         bend = osc.vibrato(n, 5.4 * rng.uniform(0.93, 1.07), cents, rng, 0.18) * (
             1.0 + 0.0012 * noise.drift(rng, n, 7.0)

@@ -176,10 +176,6 @@ class _Gesture:
             level = min(0.95, max(0.3, 0.6 + rise * (k / len(tones) - 0.3)))
             self.chord(player, start + k * step, max(step * 1.1, 0.2), [tone + shift], level)
 
-    def hit(self, *hits: Hit) -> None:
-        """Add drum hits."""
-        self.score.hits.extend(hits)
-
 
 def stinger(reading: MusicReading, timing: Timing, rng: Rng) -> Score:
     """The score of a stinger; everything fits its length and the last chord rings out."""
@@ -208,7 +204,7 @@ def _success(gesture: _Gesture, rng: Rng) -> None:
     gesture.run("glockenspiel", end, end + min(1.0, ring * 0.4), [tonic + s for s in (12, 16, 19, 24)], 0.2)
     gesture.chord(gesture.bass, end, ring * 0.8, [tonic - 24], 0.85)
     if gesture.reading.style != "chiptune":
-        gesture.hit(Hit("timpani", 0.0, 0.6), Hit("timpani", end, 0.95), Hit("crash", end, 0.7))
+        gesture.score.hits += [Hit("timpani", 0.0, 0.6), Hit("timpani", end, 0.95), Hit("crash", end, 0.7)]
 
 
 def _failure(gesture: _Gesture, rng: Rng) -> None:
@@ -223,7 +219,7 @@ def _failure(gesture: _Gesture, rng: Rng) -> None:
     gesture.chord(gesture.pad, end, ring, [tonic - 12, tonic - 5, tonic + 3], 0.6)
     gesture.chord(gesture.bass, end, ring, [tonic - 24], 0.7)
     if gesture.reading.style != "chiptune":
-        gesture.hit(Hit("boom", end, 0.7))
+        gesture.score.hits += [Hit("boom", end, 0.7)]
 
 
 def _discovery(gesture: _Gesture, rng: Rng) -> None:
@@ -254,10 +250,10 @@ def _danger(gesture: _Gesture, rng: Rng) -> None:
     gesture.chord("contrabass", 0.0, ring * 0.9, [tonic - 12], 0.95)
     gesture.chord("brass", second, ring - second, [tonic + 1, tonic + 7, tonic + 13], 0.95)
     gesture.chord("dark drone", 0.0, ring, [tonic - 12, tonic - 11 + int(rng.integers(2))], 0.7)
-    gesture.hit(Hit("boom", 0.0, 0.95), Hit("taiko", 0.0, 0.95))
-    gesture.hit(Hit("taiko", second, 0.95), Hit("boom", second, 0.8), Hit("crash", second, 0.5))
+    gesture.score.hits += [Hit("boom", 0.0, 0.95), Hit("taiko", 0.0, 0.95)]
+    gesture.score.hits += [Hit("taiko", second, 0.95), Hit("boom", second, 0.8), Hit("crash", second, 0.5)]
     upbeats = [(second - 0.25 * k, 0.8 - 0.1 * k) for k in range(1, 4)]
-    gesture.hit(*(Hit("taiko high", start, velocity) for start, velocity in upbeats if start > 0.3))
+    gesture.score.hits += [Hit("taiko high", start, velocity) for start, velocity in upbeats if start > 0.3]
 
 
 _WRITERS: dict[str, Callable[[_Gesture, Rng], None]] = {

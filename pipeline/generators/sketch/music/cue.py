@@ -10,12 +10,12 @@ import numpy as np
 
 from pipeline.generators.sketch.dsp import envelopes, filters, reverb
 from pipeline.generators.sketch.dsp.mixing import Bus
-from pipeline.generators.sketch.dsp.units import RATE, Audio, Mix, Rng, db, generator, samples
+from pipeline.generators.sketch.dsp.units import RATE, Audio, Mix, Rng, between, db, generator, samples
 from pipeline.generators.sketch.music.arrangement import GESTURE_MODES, arrange, stinger
 from pipeline.generators.sketch.music.drums import DRUMS, drum_sound
 from pipeline.generators.sketch.music.instruments import INSTRUMENTS, sound
 from pipeline.generators.sketch.music.reading import MusicReading, read_music
-from pipeline.generators.sketch.music.score import Note, Score, Timing, ending_timing, loop_timing
+from pipeline.generators.sketch.music.score import Hit, Note, Score, Timing, ending_timing, loop_timing
 
 _WET = 0.9
 _UPBEAT = samples(0.005)
@@ -40,7 +40,7 @@ def _timing(reading: MusicReading, seconds: float, bpm: float | None, loop: bool
         return loop_timing(seconds, bpm, reading.tempo_bpm, reading.beats_in_bar)
     if reading.stinger:
         tempo = bpm or max(reading.tempo_bpm, 100.0)
-        return Timing(tempo, reading.beats_in_bar, 1, max(1, round(seconds * RATE)))
+        return Timing(tempo, reading.beats_in_bar, 1, samples(seconds))
     return ending_timing(seconds, bpm, reading.tempo_bpm, reading.beats_in_bar)
 
 
@@ -82,16 +82,20 @@ def mix(score: Score, timing: Timing, loop: bool, space: str, rng: Rng) -> Mix:
     """Play a score in a space into stereo [2, ``timing.n``]; in a loop, tails continue at its start."""
     dry: Mix = np.zeros((2, timing.n), dtype=np.float32)
     sent: Mix = np.zeros((2, timing.n), dtype=np.float32)
-    players: defaultdict[str, list[Note]] = defaultdict(list)
-    for note in score.notes:
-        players[note.player].append(note)
-    for player, notes in players.items():
-        instrument = INSTRUMENTS[player]
+    events: list[Note | Hit] = [*score.notes, *score.hits]
+    tracks: defaultdict[str, list[Note | Hit]] = defaultdict(list)
+    for event in events:
+        tracks[event.player].append(event)
+    for player, track in tracks.items():
         bus = Bus(timing.n, 2, loop)
-        _play(bus, player, notes, score, timing, rng)
+        for take, event in enumerate(track):
+            if isinstance(event, Note):
+                wave, gain, pan = _note(event, take, timing, loop, rng)
+            else:
+                wave, gain, pan = _hit(event, take, rng)
+            bus.add(wave, _when(event.start, score, timing, rng), gain, pan)
         dry += bus.mix
-        sent += bus.mix * np.float32(instrument.send)
-    _strike(dry, sent, score, timing, loop, rng)
+        sent += bus.mix * np.float32((DRUMS.get(player) or INSTRUMENTS[player]).send)
     return dry + reverb.convolve(sent, reverb.impulse(space), loop) * np.float32(_WET)
 
 
@@ -130,19 +134,24 @@ def _when(start: float, score: Score, timing: Timing, rng: Rng) -> int:
     return max(0 if start == 0 else 1, timing.at(_swung(start, score.swing)) + round(loose))
 
 
-def _play(bus: Bus, player: str, notes: list[Note], score: Score, timing: Timing, rng: Rng) -> None:
-    instrument = INSTRUMENTS[player]
-    for take, note in enumerate(notes):
-        seconds = note.beats * timing.beat + instrument.blend
-        if not bus.loop:
-            seconds = min(seconds, timing.n / RATE)
-        wave = sound(player, note.pitch, seconds, note.velocity, take)
-        if instrument.rings:
-            wave = _damped(wave, seconds)
-        gain = (
-            db(instrument.level_db + note.level_db) * (0.35 + 0.65 * note.velocity) * rng.uniform(0.93, 1.07)
-        )
-        bus.add(wave, _when(note.start, score, timing, rng), float(gain), instrument.pan + note.pan)
+def _note(note: Note, take: int, timing: Timing, loop: bool, rng: Rng) -> tuple[Audio, float, float]:
+    """The sound of a note, its gain and its pan."""
+    instrument = INSTRUMENTS[note.player]
+    seconds = note.beats * timing.beat + instrument.blend
+    if not loop:
+        seconds = min(seconds, timing.n / RATE)
+    wave: Audio = sound(note.player, note.pitch, seconds, note.velocity, take)
+    if instrument.rings:
+        wave = _damped(wave, seconds)
+    gain = db(instrument.level_db + note.level_db) * (0.35 + 0.65 * note.velocity)
+    return wave, gain * between(rng, 0.93, 1.07), instrument.pan + note.pan
+
+
+def _hit(hit: Hit, take: int, rng: Rng) -> tuple[Audio, float, float]:
+    """The sound of a drum, its gain and its pan."""
+    drum = DRUMS[hit.player]
+    gain = db(drum.level_db) * (0.2 + 0.8 * hit.velocity) * between(rng, 0.92, 1.08)
+    return drum_sound(hit.player, hit.velocity, take), gain, drum.pan
 
 
 def _damped(wave: Audio, seconds: float) -> Audio:
@@ -151,17 +160,3 @@ def _damped(wave: Audio, seconds: float) -> Audio:
     if length >= wave.shape[-1]:
         return wave
     return wave[..., :length] * envelopes.sustain(length, 0.0, 0.6)
-
-
-def _strike(dry: Mix, sent: Mix, score: Score, timing: Timing, loop: bool, rng: Rng) -> None:
-    kit: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
-    for hit in score.hits:
-        kit[hit.drum].append((hit.start, hit.velocity))
-    for name, hits in kit.items():
-        drum = DRUMS[name]
-        bus = Bus(timing.n, 2, loop)
-        for take, (start, velocity) in enumerate(hits):
-            gain = db(drum.level_db) * (0.2 + 0.8 * velocity) * rng.uniform(0.92, 1.08)
-            bus.add(drum_sound(name, velocity, take), _when(start, score, timing, rng), float(gain), drum.pan)
-        dry += bus.mix
-        sent += bus.mix * np.float32(drum.send)

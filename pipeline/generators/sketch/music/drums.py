@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,8 +18,7 @@ Strike = Callable[[float, Rng], Audio]
 """(strength 0 to 1, randomness) to [samples] at any level."""
 
 
-@dataclass(frozen=True)
-class Drum:
+class Drum(NamedTuple):
     """A drum with its level in dB, its place and its send to the room."""
 
     strike: Strike
@@ -38,8 +36,7 @@ def _membrane(low: float, drop: float, t60: float, skin: float, slap: float, sec
 
     def strike(strength: float, rng: Rng) -> Audio:
         n = samples(seconds)
-        time = np.arange(n) / RATE
-        hz = low * rng.uniform(0.99, 1.01) * (1.0 + (drop - 1.0) * np.exp(-time / 0.028))
+        hz = low * rng.uniform(0.99, 1.01) * (1.0 + (drop - 1.0) * envelopes.fall(n, 0.028))
         body = osc.sine(hz, n) * envelopes.decay(n, t60, 0.001)
         modes = np.array([1.59, 2.14, 2.30, 2.65, 2.92, 3.5, 4.2]) * low * rng.uniform(0.98, 1.02, 7)
         upper = osc.ring(modes, t60 * 0.5 / np.arange(1.2, 8.0), 1.0 / np.arange(1.5, 8.0), n)
@@ -78,7 +75,7 @@ _CYMBAL_HZ = np.array([205.3, 304.4, 369.6, 522.7, 540.0, 800.0])
 def _metal(n: int, rng: Rng, low: float) -> Audio:
     """The dense clang of a cymbal: square waves that share no pitch, and noise, above ``low`` Hz."""
     clang = np.sum([osc.tone("square", float(hz) * 1.6, n, float(rng.random())) for hz in _CYMBAL_HZ], axis=0)
-    return filters.high_pass(clang * 0.25 + noise.white(rng, n) * 0.55, low, 3)
+    return filters.high_pass(clang * 0.25 + rng.standard_normal(n) * 0.55, low, 3)
 
 
 def _hat(t60: float) -> Strike:
@@ -141,9 +138,7 @@ def _rim(hz: float, t60: float) -> Strike:
 
 def _machine_kick(strength: float, rng: Rng) -> Audio:
     n = samples(0.5)
-    time = np.arange(n) / RATE
-    hz = 47.0 + 180.0 * np.exp(-time / 0.022)
-    thump = osc.sine(hz, n) * envelopes.decay(n, 0.42, 0.0008)
+    thump = osc.sine(47.0 + 180.0 * envelopes.fall(n, 0.022), n) * envelopes.decay(n, 0.42, 0.0008)
     click = _burst(rng, 0.012, 0.008, 1500, 9000)
     thump[: len(click)] += click
     return mixing.saturate(thump, 2.2)
@@ -152,7 +147,7 @@ def _machine_kick(strength: float, rng: Rng) -> Audio:
 def _chip_noise(t60: float, hold: int) -> Strike:
     def strike(strength: float, rng: Rng) -> Audio:
         n = samples(t60 * 1.2)
-        return mixing.crush(noise.white(rng, n) * 0.3, 4, hold) * envelopes.decay(n, t60)
+        return mixing.crush(rng.standard_normal(n) * 0.3, hold) * envelopes.decay(n, t60)
 
     return strike
 
@@ -165,8 +160,7 @@ def _chip_kick(strength: float, rng: Rng) -> Audio:
 
 def _boom(strength: float, rng: Rng) -> Audio:
     n = samples(3.0)
-    time = np.arange(n) / RATE
-    low = osc.sine(36.0 + 26.0 * np.exp(-time / 0.12), n) * envelopes.decay(n, 2.6, 0.006)
+    low = osc.sine(36.0 + 26.0 * envelopes.fall(n, 0.12), n) * envelopes.decay(n, 2.6, 0.006)
     air = noise.coloured(rng, n, 6.0, 30, 500) * envelopes.decay(n, 1.4, 0.01) * 0.25
     return mixing.saturate(low + air, 1.5)
 
@@ -215,16 +209,26 @@ def drum_sound(name: str, velocity: float, take: int) -> Audio:
 
 @lru_cache(maxsize=256)
 def _struck(name: str, layer: int, take: int) -> Audio:
-    rng = generator(0xD2C3, zlib.crc32(name.encode()), layer, take)
+    rng = generator(0xD2C3, name, layer, take)
     return mixing.at_peak(DRUMS[name].strike(layer / 3.0, rng))
 
 
 Groove = dict[str, str]
 
+
+class Kit(NamedTuple):
+    """What the drums of a style play."""
+
+    grooves: list[tuple[float, Groove]]
+    """Patterns, each with the least energy (0 to 1) that plays it."""
+    fill: tuple[str, ...]
+    """The drums of its fills, from first to last; none: it plays no fills."""
+
+
 _LEVELS = {"x": 0.95, "o": 0.68, "-": 0.36}
 
 _TABS = """
-folk
+folk: frame tap, frame
   0.0   frame         x.......o.......
         shaker        ..-...-...-...-.
   0.35  frame         x.....o.o.....-.
@@ -233,7 +237,7 @@ folk
   0.6   frame         x..o..x.o..o..o.
         frame tap     ..o.o..o..o.o.-o
         tambourine    -.o.x.-.-.o.x.o.
-taiko
+taiko: taiko high, taiko, snare
   0.0   timpani       x...............
         taiko         ........o.......
   0.4   taiko         x.....o.x.......
@@ -247,7 +251,7 @@ taiko
         taiko high    ..oo..oo..oo.ooo
         stick         x.oox.oox.oox.oo
         snare         ....x..-....x.oo
-rock
+rock: tom high, tom mid, tom low, snare
   0.0   kick          x.......o.......
         snare         ....o.......o...
         hat           o...o...o...o...
@@ -257,7 +261,7 @@ rock
   0.8   kick          x..x..x.x..x..xo
         snare         ....x.......x...
         hat           x.x.x.x.x.x.x.x.
-electronic
+electronic: clap
   0.0   machine kick  x.......x.......
         clap          ....o.......o...
         hat           ..o...o...o...o.
@@ -269,7 +273,7 @@ electronic
         clap          ....x.......x...
         open hat      ..x...x...x...x.
         hat           -oo-oo-o-oo-oo-o
-chip
+chip: chip snare
   0.0   chip kick     x.......x.......
         chip snare    ....o.......o...
         chip hat      ..o...o...o...o.
@@ -279,7 +283,7 @@ chip
   0.8   chip kick     x...x...x...x.o.
         chip snare    ....x.......x..o
         chip hat      xoooxoooxoooxooo
-brushes
+brushes: soft snare
   0.0   soft kick     x.........o.....
         soft snare    ....o.......o...
         brush         o...-...o...-...
@@ -290,7 +294,7 @@ brushes
         soft snare    ....x..-.-..x..-
         hat           o.o.o.o.o.o.o.oo
         ride          x...x...x...x...
-hand drums
+hand drums: djembe slap, djembe tone, djembe
   0.0   djembe        x.......o.......
         djembe tone   ......-.....o...
         shaker        ..-...-...-...-.
@@ -302,7 +306,7 @@ hand drums
         djembe tone   .-.-o.-o.-.-o.oo
         djembe slap   ....x..o....x..o
         shaker        o-o-o-o-o-o-o-o-
-shaker
+shaker: rim
   0.0   shaker        ..-...-...-...-.
         rim           ............-...
   0.35  shaker        o.-.o.-.o.-.o.-.
@@ -335,41 +339,32 @@ pulse
         tick          o-o-o-o-o-o-o-o-
         taiko         x.........o.....
 """
-"""Each kit with its patterns: the least energy (0 to 1) that plays a pattern, and a line for each drum."""
+"""Each kit with the drums of its fills; below it its patterns, each with its least energy and a line for each drum."""
 
 
-def _read_tabs(tabs: str) -> dict[str, list[tuple[float, Groove]]]:
-    kits: dict[str, list[tuple[float, Groove]]] = {}
+def _read_tabs(tabs: str) -> dict[str, Kit]:
+    kits: dict[str, Kit] = {}
     for line in tabs.strip().splitlines():
         if not line.startswith(" "):
-            patterns = kits.setdefault(line, [])
+            name, *fill = re.split("[:,] ", line)
+            kits[name] = kit = Kit([], tuple(fill))
             continue
         *energy, drum, steps = re.split(r"\s{2,}", line.strip())
         if energy:
-            patterns.append((float(energy[0]), {}))
-        patterns[-1][1][drum] = steps
+            kit.grooves.append((float(energy[0]), {}))
+        kit.grooves[-1][1][drum] = steps
     return kits
 
 
-GROOVES = _read_tabs(_TABS)
+KITS = _read_tabs(_TABS)
 
-_FILLS: dict[str, tuple[str, ...]] = {
-    "taiko": ("taiko high", "taiko", "snare"),
-    "rock": ("tom high", "tom mid", "tom low", "snare"),
-    "electronic": ("clap",),
-    "chip": ("chip snare",),
-    "folk": ("frame tap", "frame"),
-    "hand drums": ("djembe slap", "djembe tone", "djembe"),
-    "brushes": ("soft snare",),
-    "shaker": ("rim",),
-}
 CRASHING = frozenset({"taiko", "rock", "electronic"})
 """Kits that mark the start of a section with a cymbal."""
 
 
 def groove(kit: str, energy: float, quieter: bool = False) -> Groove:
     """The pattern of a kit at an energy; ``quieter`` takes the one below."""
-    levels = GROOVES[kit]
+    levels = KITS[kit].grooves
     chosen = max(k for k, (least, _) in enumerate(levels) if energy >= least)
     return levels[max(0, chosen - int(quieter))][1]
 
@@ -386,8 +381,8 @@ def bar_of(pattern: Groove, start: float, beats_in_bar: int, until: float) -> li
 
 def fill(rng: Rng, kit: str, start: float, beats: float, energy: float) -> list[Hit]:
     """A drum fill that leads into the next section."""
-    drums = _FILLS.get(kit)
-    if drums is None:
+    drums = KITS[kit].fill
+    if not drums:
         return []
     steps = int(beats * 4)
     spots = [k for k in range(steps) if k % 2 == 0 or rng.random() < 0.25 + 0.6 * energy]

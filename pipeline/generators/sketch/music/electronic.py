@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -18,25 +17,24 @@ def saw_lead(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
     """Two saws apart in tune, brighter at the start."""
     n = samples(seconds + 0.1)
     bend = osc.vibrato(n, 5.6, 14, rng, 0.22)
-    bright = osc.table(osc.harmonics("saw", osc.partials_below(hz, 60)))
-    dark = osc.table(0.5 ** np.arange(osc.partials_below(hz, 12)))
+    bright = osc.harmonics("saw", osc.partials_below(hz, 60))
+    dark = 0.5 ** np.arange(osc.partials_below(hz, 12))
     shape = envelopes.sustain(n, 0.008, 0.09)
     sweep = 0.35 + 0.5 * strength * envelopes.decay(n, 1.2)
     sides = []
     for tune in (0.9965, 1.0035):
         phase = osc.cycles(hz * tune * bend, n, float(rng.random()))
-        sides.append(osc.look_up(bright, phase) * sweep + osc.look_up(dark, phase) * (1 - sweep))
+        sides.append(osc.opening(dark, bright, phase, sweep))
     return np.stack(sides) * shape * 0.8
 
 
 def synth_arp(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
     """A short pluck whose filter closes at once."""
     n = samples(0.55)
-    phase = osc.cycles(hz, n)
-    bright = osc.wave(osc.harmonics("saw", osc.partials_below(hz, 40)), phase)
-    dark = osc.wave(0.45 ** np.arange(osc.partials_below(hz, 10)), phase)
-    open_up = (0.4 + 0.6 * strength) * envelopes.decay(n, 0.22)
-    return (bright * open_up + dark * (1 - open_up)) * envelopes.decay(n, 0.65, 0.002)
+    bright = osc.harmonics("saw", osc.partials_below(hz, 40))
+    dark = 0.45 ** np.arange(osc.partials_below(hz, 10))
+    share = (0.4 + 0.6 * strength) * envelopes.decay(n, 0.22)
+    return osc.opening(dark, bright, osc.cycles(hz, n), share) * envelopes.decay(n, 0.65, 0.002)
 
 
 def synth_bass(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
@@ -44,13 +42,11 @@ def synth_bass(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
     n = samples(seconds + 0.05)
     phase = osc.cycles(hz, n)
     order = np.arange(1, osc.partials_below(hz, 60) + 1)
-    bright = osc.wave(1.0 / order / (1.0 + (order * hz / 2600.0) ** 2), phase)
-    dark = osc.wave(0.45 ** (order - 1.0), phase)
-    open_up = (0.25 + 0.75 * strength) * envelopes.decay(n, 0.35)
+    bright = 1.0 / order / (1.0 + (order * hz / 2600.0) ** 2)
+    share = (0.25 + 0.75 * strength) * envelopes.decay(n, 0.35)
     under = np.sin(2 * np.pi * (phase % 1.0)) * 0.5
-    return mixing.saturate(bright * open_up + dark * (1 - open_up) + under, 1.3) * envelopes.sustain(
-        n, 0.004, 0.05
-    )
+    tone = osc.opening(0.45 ** (order - 1.0), bright, phase, share) + under
+    return mixing.saturate(tone, 1.3) * envelopes.sustain(n, 0.004, 0.05)
 
 
 def sub_bass(hz: float, seconds: float, strength: float, rng: Rng) -> Audio:
@@ -73,8 +69,7 @@ def chip(shape: str, width: float, release: float) -> PlayNote:
 
 
 def _choir(order: Audio, at: Audio) -> Audio:
-    formants = ((680, 1.0, 0.35), (1080, 0.6, 0.25), (2750, 0.18, 0.25), (3400, 0.10, 0.2))
-    vowel = np.sum([gain * noise.bell(at, hz, width) for hz, gain, width in formants], axis=0)
+    vowel = noise.bells(at, ((680, 1.0, 0.35), (1080, 0.6, 0.25), (2750, 0.18, 0.25), (3400, 0.10, 0.2)))
     return np.asarray((vowel + 0.10 * np.exp(-at / 500)) / order**0.45)
 
 
@@ -98,12 +93,7 @@ def _drone(order: Audio, at: Audio) -> Audio:
 
 
 def _strings(order: Audio, at: Audio) -> Audio:
-    body = (
-        0.4
-        + noise.bell(at, 330.0, 0.5)
-        + 0.6 * noise.bell(at, 1100.0, 0.7)
-        + 0.25 * noise.bell(at, 3000.0, 0.4)
-    )
+    body = noise.bells(at, ((330.0, 1.0, 0.5), (1100.0, 0.6, 0.7), (3000.0, 0.25, 0.4)), 0.4)
     return np.asarray(body / order**1.05 / (1.0 + (at / 4200.0) ** 2))
 
 
@@ -124,7 +114,7 @@ _SPECTRA: dict[str, tuple[Callable[[Audio, Audio], Audio], float]] = {
 def _table(name: str, hz: float) -> Audio:
     amplitudes, cents = _SPECTRA[name]
     order = np.arange(1, osc.partials_below(hz, 48) + 1, dtype=np.float64)
-    rng = generator(0x7AB1E, zlib.crc32(name.encode()), round(hz * 1000))
+    rng = generator(0x7AB1E, name, round(hz * 1000))
     return osc.ensemble(hz, amplitudes(order, order * hz), cents, rng).astype(np.float32).astype(np.float64)
 
 

@@ -6,9 +6,8 @@ process and every piece shares it.
 
 from __future__ import annotations
 
-import zlib
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,8 +16,7 @@ from pipeline.generators.sketch.music import acoustic, electronic
 from pipeline.generators.sketch.music.acoustic import PlayNote
 
 
-@dataclass(frozen=True)
-class Instrument:
+class Instrument(NamedTuple):
     """An instrument in the mix: range (MIDI), level in dB, pan, reverb send, and how its notes end."""
 
     play: PlayNote
@@ -48,8 +46,8 @@ INSTRUMENTS: dict[str, Instrument] = {
     "electric piano": Instrument(acoustic.electric_piano, 36, 88, -11, 0.25, True),
     "vibraphone": Instrument(acoustic.vibraphone, 53, 89, -10, 0.35, True, 0.25),
     **{
-        name: Instrument(acoustic.bar(*modes), 60 if name != "marimba" else 48, 98, -9.5, 0.4, True, 0.3)
-        for name, modes in acoustic.BARS.items()
+        name: Instrument(play, 60 if name != "marimba" else 48, 98, -9.5, 0.4, True, 0.3)
+        for name, play in acoustic.BARS.items()
     },
     **{name: Instrument(player, 60, 91, -15.5, 0.38, False, 0.12) for name, player in acoustic.WINDS.items()},
     "violin": Instrument(acoustic.bowed(0.75, 24, 0.09), 55, 91, -15.5, 0.42, False, -0.2),
@@ -104,7 +102,7 @@ def sound(name: str, note: int, seconds: float, velocity: float, take: int) -> M
 
 
 def _render_note(name: str, note: int, seconds: float, layer: int, take: int) -> Mix:
-    rng = generator(0x1257, zlib.crc32(name.encode()), note, round(seconds * 1000), layer, take)
+    rng = generator(0x1257, name, note, round(seconds * 1000), layer, take)
     return INSTRUMENTS[name].play(midi_hz(note), max(seconds, 0.05), layer / 3.0, rng).astype(np.float32)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,8 +22,7 @@ _BEAT_CELLS: tuple[tuple[float, tuple[float, ...]], ...] = (
 """Rhythms of one beat, each with the liveliness (0 to 1) that it suits best."""
 
 
-@dataclass(frozen=True)
-class Section:
+class Section(NamedTuple):
     """The parts that play in a section of four bars, besides pads and accompaniment, which always do."""
 
     lead: bool
@@ -32,8 +31,7 @@ class Section:
     """``none``, ``light`` or ``full``."""
 
 
-@dataclass(frozen=True)
-class Bar:
+class Bar(NamedTuple):
     """One bar to accompany: its first beat, its length in beats, its chord and the one after."""
 
     start: float
@@ -44,8 +42,7 @@ class Bar:
     section: Section
 
 
-@dataclass(frozen=True)
-class Tone:
+class Tone(NamedTuple):
     """A melody note: start and length in beats from the tune's start, scale degree, loudness 0 to 1."""
 
     start: float
@@ -54,12 +51,8 @@ class Tone:
     velocity: float
 
 
-@dataclass(frozen=True)
-class _Motif:
-    rhythm: tuple[tuple[float, float], ...]
-    """Start and length in beats."""
-    steps: tuple[int, ...]
-    """Scale steps from the note before; the first is 0."""
+_Motif = tuple[tuple[float, float, int], ...]
+"""Each note's start and length in beats, and its scale steps from the note before (0 for the first)."""
 
 
 def tune(rng: Rng, bars: list[Bar], liveliness: float) -> list[Tone]:
@@ -70,9 +63,8 @@ def tune(rng: Rng, bars: list[Bar], liveliness: float) -> list[Tone]:
     for k, bar in enumerate(bars):
         where = k % 4 if len(bars) - k > 1 else 3
         motif = (main, main, other if (k // 4) % 2 else _fragment(main), main)[where]
-        tones = _rest(rng, motif, bar, place) if where == 3 else _sing(motif, bar.chord, place)
-        place = tones[-1].degree
-        out += [replace(tone, start=bar.start + tone.start) for tone in tones]
+        out += _rest(rng, motif, bar, place) if where == 3 else _sing(motif, bar, place)
+        place = out[-1].degree
     return out
 
 
@@ -93,10 +85,11 @@ def _motif(rng: Rng, beats: int, liveliness: float) -> _Motif:
         beat += 1
     if len(rhythm) > 2 and rng.random() < 0.4:
         del rhythm[int(rng.integers(1, len(rhythm)))]
-    return _Motif(tuple(rhythm), _contour(rng, len(rhythm)))
+    steps = _contour(rng, len(rhythm))
+    return tuple((start, length, step) for (start, length), step in zip(rhythm, steps, strict=True))
 
 
-def _contour(rng: Rng, count: int) -> tuple[int, ...]:
+def _contour(rng: Rng, count: int) -> list[int]:
     """Scale steps, with at most one leap, after which the line turns back."""
     way = int(rng.choice([-1, 1]))
     steps = [0]
@@ -109,38 +102,36 @@ def _contour(rng: Rng, count: int) -> tuple[int, ...]:
         if rng.random() < 0.25:
             way = -way
         steps.append(0 if rng.random() < 0.12 else way)
-    return tuple(steps)
+    return steps
 
 
 def _fragment(motif: _Motif) -> _Motif:
     """The first half of the motif, then the same inverted."""
-    half = max(1, len(motif.rhythm) // 2)
-    whole = sum(motif.rhythm[-1])
-    end = motif.rhythm[half][0] if half < len(motif.rhythm) else whole
-    first = motif.rhythm[:half]
-    again = tuple((start + end, length) for start, length in first if start + end < whole)
-    flipped = tuple(-step for step in motif.steps[:half])[: len(again)]
-    return _Motif(first + again, motif.steps[:half] + flipped)
+    half = max(1, len(motif) // 2)
+    whole = motif[-1][0] + motif[-1][1]
+    end = motif[half][0] if half < len(motif) else whole
+    again = [(start + end, length, -step) for start, length, step in motif[:half] if start + end < whole]
+    return (*motif[:half], *again)
 
 
-def _sing(motif: _Motif, chord: Chord, place: int) -> list[Tone]:
+def _sing(motif: _Motif, bar: Bar, place: int) -> list[Tone]:
     tones = []
-    for (start, beats), step in zip(motif.rhythm, motif.steps, strict=True):
+    for start, beats, step in motif:
         place = _within(place + step)
         strong = start % 2 == 0 or beats >= 1.0
-        place = _chord_tone(chord, place) if strong else _allowed(chord.mode, place, step)
-        tones.append(Tone(start, beats * 0.92, place, 0.85 if strong else 0.66))
+        place = _chord_tone(bar.chord, place) if strong else _allowed(bar.chord.mode, place, step)
+        tones.append(Tone(bar.start + start, beats * 0.92, place, 0.85 if strong else 0.66))
     return tones
 
 
 def _rest(rng: Rng, motif: _Motif, bar: Bar, place: int) -> list[Tone]:
     """A cadence: perhaps a passing tone, then a long chord tone and a rest."""
-    lead_in = 1.0 if len(motif.rhythm) > 2 and rng.random() < 0.6 else 0.0
+    lead_in = 1.0 if len(motif) > 2 and rng.random() < 0.6 else 0.0
     tones = []
     if lead_in:
         place = _allowed(bar.chord.mode, place + int(rng.choice([-1, 1])), 1)
-        tones.append(Tone(0.0, 0.92, place, 0.7))
-    tones.append(Tone(lead_in, (bar.beats - lead_in) * 0.72, _chord_tone(bar.chord, place), 0.8))
+        tones.append(Tone(bar.start, 0.92, place, 0.7))
+    tones.append(Tone(bar.start + lead_in, (bar.beats - lead_in) * 0.72, _chord_tone(bar.chord, place), 0.8))
     return tones
 
 

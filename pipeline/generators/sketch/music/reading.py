@@ -10,17 +10,6 @@ from pipeline.generators.sketch import lexicon_music as lexicon
 from pipeline.generators.sketch.text import Words, named_values, read_words, score
 
 _SHORT_S = 12.0
-_LEADS = frozenset(
-    {"flute", "ocarina", "whistle", "clarinet", "violin", "fiddle", "cello", "brass", "ney", "shakuhachi"}
-    | {"saw lead", "chip lead", "lead guitar"}
-)
-_PADS = frozenset({"strings", "choir", "warm pad", "analog pad", "organ"})
-_BASSES = frozenset({"synth bass", "electric bass", "upright bass", "sub bass"})
-_BOTH = frozenset(
-    {"piano", "celesta", "glockenspiel", "bells", "vibraphone", "koto", "oud", "accordion", "marimba"}
-    | {"music box", "electric piano", "steel drum"}
-)
-"""Instruments that carry a tune or accompany one."""
 _RELATED_TEMPO = 4.0
 """Weight of the tempi that words name against the style's own tempo."""
 
@@ -122,32 +111,28 @@ def _stinger(words: Words, seconds: float, loop: bool) -> str | None:
 def _with_named_players(reading: MusicReading, words: Words) -> MusicReading:
     """Give parts to the instruments that the prompt names, in its order."""
     named = sorted(
-        (min(words.place(entry) for entry in matches), -max(len(entry) for entry in matches), name)
+        (words.first(*matches), -max(len(entry) for entry in matches), name)
         for name, entries in lexicon.INSTRUMENTS.items()
-        if (matches := words.matching(entries.split()))
+        if (matches := [entry for entry in entries.split() if words.has(entry)])
     )
     names = [name for _, _, name in named]
-    if (
-        "power guitar" in names
-        and "nylon guitar" in names
-        and not words.has("acoustic_guitar", "nylon_guitar")
-    ):
+    if {"power guitar", "nylon guitar"} <= {*names} and not words.has("acoustic_guitar", "nylon_guitar"):
         names.remove("nylon guitar")
     if not names:
         return reading
-    leads = [name for name in names if name in _LEADS]
-    pads = [name for name in names if name in _PADS]
-    basses = [name for name in names if name in _BASSES]
-    comps = [name for name in names if name not in leads + pads + basses]
+    leads = [name for name in names if lexicon.PARTS[name] == "lead"]
+    pads = [name for name in names if lexicon.PARTS[name] == "pad"]
+    basses = [name for name in names if lexicon.PARTS[name] == "bass"]
+    comps = [name for name in names if lexicon.PARTS[name] in ("comp", "any")]
     if "power guitar" in comps and not leads:
         leads = ["lead guitar"]
-    tuneful = [name for name in comps if name in _BOTH]
+    tuneful = [name for name in comps if lexicon.PARTS[name] == "any"]
     if not leads and tuneful:
         leads = tuneful[:1]
         comps = [name for name in comps if name != leads[0]] or leads
     if words.has("solo"):
         alone = names[0]
-        comp = None if alone in _LEADS or alone in pads else alone
+        comp = None if lexicon.PARTS[alone] in ("lead", "pad") else alone
         return replace(reading, lead=alone, comp=comp, pad=None, bass=None, kit="none")
     parts = {"lead": leads, "comp": comps, "pad": pads, "bass": basses}
     chosen: dict[str, Any] = {part: players[0] for part, players in parts.items() if players}

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.generators.sketch.dsp.units import RATE
+from pipeline.generators.sketch.dsp.units import RATE, samples
 
 
-@dataclass(frozen=True)
-class Note:
+class Note(NamedTuple):
     """A pitched note: instrument, start and length in beats, MIDI pitch, loudness 0 to 1."""
 
     player: str
@@ -22,11 +22,10 @@ class Note:
     pan: float = 0.0
 
 
-@dataclass(frozen=True)
-class Hit:
-    """A drum hit: its name in `drums`, start in beats, loudness 0 to 1."""
+class Hit(NamedTuple):
+    """A drum hit: the drum, start in beats, loudness 0 to 1."""
 
-    drum: str
+    player: str
     start: float
     velocity: float
 
@@ -74,30 +73,27 @@ def loop_timing(seconds: float, bpm: float | None, tempo: float, beats_in_bar: i
     >>> loop_timing(40.0, None, 92.0, 4).n
     1920000
     """
-    if bpm is not None:
-        bar = beats_in_bar * 60.0 / bpm
-        bars = max(1, round(seconds / bar))
-        return Timing(bpm, beats_in_bar, bars, max(1, round(bars * bar * RATE)))
-    bars = _bars(seconds, tempo, beats_in_bar)
-    return Timing(bars * beats_in_bar * 60.0 / seconds, beats_in_bar, bars, max(1, round(seconds * RATE)))
+    if bpm is None:
+        return _stretched(seconds, tempo, beats_in_bar, samples(seconds))
+    bar = beats_in_bar * 60.0 / bpm
+    bars = max(1, round(seconds / bar))
+    return Timing(bpm, beats_in_bar, bars, samples(bars * bar))
 
 
 def ending_timing(seconds: float, bpm: float | None, tempo: float, beats_in_bar: int) -> Timing:
     """A cue that ends: whole bars, then the last chord rings for the rest of ``seconds``."""
     ringing = float(np.clip(0.12 * seconds, 1.2, 4.5)) if seconds > 3.0 else 0.45 * seconds
     playing = seconds - ringing
-    if bpm is not None:
-        bars = max(1, int(playing * bpm / 60.0 / beats_in_bar))
-        return Timing(bpm, beats_in_bar, bars, max(1, round(seconds * RATE)))
-    bars = _bars(playing, tempo, beats_in_bar)
-    return Timing(bars * beats_in_bar * 60.0 / playing, beats_in_bar, bars, max(1, round(seconds * RATE)))
+    if bpm is None:
+        return _stretched(playing, tempo, beats_in_bar, samples(seconds))
+    return Timing(bpm, beats_in_bar, max(1, int(playing * bpm / 60.0 / beats_in_bar)), samples(seconds))
 
 
-def _bars(seconds: float, tempo: float, beats_in_bar: int) -> int:
-    """Whole phrases of four bars where the tempo allows, else pairs, else any number."""
+def _stretched(seconds: float, tempo: float, beats_in_bar: int, n: int) -> Timing:
+    """Bars that fill ``seconds``: phrases of four where a tempo near ``tempo`` allows, else pairs, else any number."""
     exact = seconds * tempo / 60.0 / beats_in_bar
-    for group in (4, 2):
+    for group in (4, 2, 1):
         bars = max(group, round(exact / group) * group)
         if abs(bars / exact - 1.0) <= _LOOSEST:
-            return int(bars)
-    return max(1, round(exact))
+            break
+    return Timing(bars * beats_in_bar * 60.0 / seconds, beats_in_bar, bars, n)

@@ -6,38 +6,32 @@ from typing import NamedTuple
 
 from pipeline.generators.sketch.dsp.units import Rng
 
-SCALES: dict[str, tuple[int, ...]] = {
-    "major": (0, 2, 4, 5, 7, 9, 11),
-    "lydian": (0, 2, 4, 6, 7, 9, 11),
-    "mixolydian": (0, 2, 4, 5, 7, 9, 10),
-    "dorian": (0, 2, 3, 5, 7, 9, 10),
-    "minor": (0, 2, 3, 5, 7, 8, 10),
-    "phrygian": (0, 1, 3, 5, 7, 8, 10),
-    "harmonic minor": (0, 2, 3, 5, 7, 8, 11),
-    "phrygian dominant": (0, 1, 4, 5, 7, 8, 10),
-    "pentatonic": (0, 2, 4, 5, 7, 9, 11),
-    "japanese": (0, 1, 3, 5, 7, 8, 10),
+
+class Mode(NamedTuple):
+    """A scale, and how chords and melodies use it."""
+
+    scale: tuple[int, ...]
+    """Semitones of its degrees above the tonic."""
+    progressions: str
+    """Phrases of four chords: the degree of each root."""
+    leading: int = 6
+    """The degree before a return to the tonic."""
+    unsung: tuple[int, ...] = ()
+    """Degrees that melodies leave out; chords use them."""
+
+
+MODES: dict[str, Mode] = {
+    "major": Mode((0, 2, 4, 5, 7, 9, 11), "0453 0304 0534 0234 3405 0134", 4),
+    "lydian": Mode((0, 2, 4, 6, 7, 9, 11), "0104 0154 0410 0214", 4),
+    "mixolydian": Mode((0, 2, 4, 5, 7, 9, 10), "0630 0363 0463 0603"),
+    "dorian": Mode((0, 2, 3, 5, 7, 9, 10), "0306 0363 0630 0236"),
+    "minor": Mode((0, 2, 3, 5, 7, 8, 10), "0526 0356 0536 0656 0256 0306"),
+    "phrygian": Mode((0, 1, 3, 5, 7, 8, 10), "0106 0131 0510 0310", 1),
+    "harmonic minor": Mode((0, 2, 3, 5, 7, 8, 11), "0340 0534 0304 0454", 4),
+    "phrygian dominant": Mode((0, 1, 4, 5, 7, 8, 10), "0106 0130 0010 0610", 1),
+    "pentatonic": Mode((0, 2, 4, 5, 7, 9, 11), "0534 0354 0413 5304", 4, (3, 6)),
+    "japanese": Mode((0, 1, 3, 5, 7, 8, 10), "0301 0130 0510", 1, (2, 6)),
 }
-
-_MELODY_LEAVES_OUT: dict[str, tuple[int, ...]] = {"pentatonic": (3, 6), "japanese": (2, 6)}
-"""Scale degrees that melodies in five-note modes leave out; chords use them."""
-
-_PROGRESSIONS: dict[str, tuple[tuple[int, ...], ...]] = {
-    "major": ((0, 4, 5, 3), (0, 3, 0, 4), (0, 5, 3, 4), (0, 2, 3, 4), (3, 4, 0, 5), (0, 1, 3, 4)),
-    "lydian": ((0, 1, 0, 4), (0, 1, 5, 4), (0, 4, 1, 0), (0, 2, 1, 4)),
-    "mixolydian": ((0, 6, 3, 0), (0, 3, 6, 3), (0, 4, 6, 3), (0, 6, 0, 3)),
-    "dorian": ((0, 3, 0, 6), (0, 3, 6, 3), (0, 6, 3, 0), (0, 2, 3, 6)),
-    "minor": ((0, 5, 2, 6), (0, 3, 5, 6), (0, 5, 3, 6), (0, 6, 5, 6), (0, 2, 5, 6), (0, 3, 0, 6)),
-    "phrygian": ((0, 1, 0, 6), (0, 1, 3, 1), (0, 5, 1, 0), (0, 3, 1, 0)),
-    "harmonic minor": ((0, 3, 4, 0), (0, 5, 3, 4), (0, 3, 0, 4), (0, 4, 5, 4)),
-    "phrygian dominant": ((0, 1, 0, 6), (0, 1, 3, 0), (0, 0, 1, 0), (0, 6, 1, 0)),
-    "pentatonic": ((0, 5, 3, 4), (0, 3, 5, 4), (0, 4, 1, 3), (5, 3, 0, 4)),
-    "japanese": ((0, 3, 0, 1), (0, 1, 3, 0), (0, 5, 1, 0)),
-}
-
-_LEADS_HOME = {"major": 4, "lydian": 4, "harmonic minor": 4, "pentatonic": 4}
-"""The degree before a return to the tonic; the flattened seventh or second elsewhere."""
-_DARK_TURN = {"phrygian": 1, "phrygian dominant": 1, "japanese": 1}
 
 
 class Chord(NamedTuple):
@@ -73,12 +67,12 @@ def pitch(mode: str, degree: int) -> int:
     (16, -1)
     """
     octave, step = divmod(degree, 7)
-    return 12 * octave + SCALES[mode][step]
+    return 12 * octave + MODES[mode].scale[step]
 
 
 def singable(mode: str, degree: int) -> bool:
     """Whether a melody in this mode uses the degree."""
-    return degree % 7 not in _MELODY_LEAVES_OUT.get(mode, ())
+    return degree % 7 not in MODES[mode].unsung
 
 
 def progression(rng: Rng, mode: str, tonic: int, bars: int, colour: bool, closing: bool) -> list[Chord]:
@@ -86,15 +80,15 @@ def progression(rng: Rng, mode: str, tonic: int, bars: int, colour: bool, closin
 
     ``closing`` says that the piece ends here: it then ends on the tonic.
     """
-    choices = _PROGRESSIONS[mode]
+    choices = MODES[mode].progressions.split()
     first = int(rng.integers(len(choices)))
     second = (first + 1 + int(rng.integers(max(1, len(choices) - 1)))) % len(choices)
     form = (choices[first], choices[first], choices[second], choices[first])
-    degrees = [form[(bar // 4) % 4][bar % 4] for bar in range(bars)]
+    degrees = [int(form[(bar // 4) % 4][bar % 4]) for bar in range(bars)]
     if bars > 1:
-        degrees[-1] = 0 if closing else _LEADS_HOME.get(mode, _DARK_TURN.get(mode, 6))
+        degrees[-1] = 0 if closing else MODES[mode].leading
     if closing and bars > 2:
-        degrees[-2] = _LEADS_HOME.get(mode, _DARK_TURN.get(mode, 6))
+        degrees[-2] = MODES[mode].leading
     return [Chord(degree, tonic, mode, colour) for degree in degrees]
 
 

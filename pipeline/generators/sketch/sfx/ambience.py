@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,9 +25,6 @@ from pipeline.generators.sketch.sfx.elements import (
 from pipeline.generators.sketch.sfx.materials import Blow, grain, strike
 from pipeline.generators.sketch.sfx.mechanisms import arcs, hum
 from pipeline.generators.sketch.sfx.reading import Scene
-
-Layer = Callable[[Scene, Bus], None]
-"""Adds one layer of a place to a looping bus."""
 
 
 def _wavering(scene: Scene, slope_db: float, low: float, high: float, depth: float, hz: float) -> Audio:
@@ -204,65 +202,70 @@ def _sea_floor(scene: Scene, bus: Bus) -> None:
     _bubbles(scene, bus)
 
 
+class Layer(NamedTuple):
+    """A sound in a place."""
+
+    add: Callable[[Scene, Bus], None]
+    """Adds it to a looping bus."""
+    words: str = ""
+    """Words of a prompt that name it; families have words of their own."""
+
+
 LAYERS: dict[str, Layer] = {
-    "wind": _wind,
-    "rain": _rain,
-    "thunder": _thunder,
-    "fire": _fire,
-    "stream": _stream,
-    "drip": _drip,
-    "bubbles": _bubbles,
-    "engine": _engine,
-    "electric": _electric,
-    "room": _room,
-    "birds": _birds,
-    "crickets": _crickets,
-    "owl": _owl,
-    "frogs": _frogs,
-    "drone": _drone,
-    "metal": _distant_metal,
-    "traffic": _traffic,
-    "starfield": _starfield,
-    "sea floor": _sea_floor,
+    "wind": Layer(_wind),
+    "rain": Layer(_rain),
+    "thunder": Layer(_thunder),
+    "fire": Layer(_fire),
+    "stream": Layer(_stream),
+    "drip": Layer(_drip),
+    "bubbles": Layer(_bubbles),
+    "engine": Layer(_engine),
+    "electric": Layer(_electric),
+    "room": Layer(_room),
+    "birds": Layer(_birds, "bird birdsong songbird seagull gull"),
+    "crickets": Layer(_crickets, "cricket insect cicada"),
+    "owl": Layer(_owl, "owl"),
+    "frogs": Layer(_frogs, "frog toad"),
+    "drone": Layer(_drone),
+    "metal": Layer(_distant_metal, "chain clank"),
+    "traffic": Layer(_traffic),
+    "starfield": Layer(_starfield),
+    "sea floor": Layer(_sea_floor),
 }
 
-_IMPLIED: dict[str, tuple[str, ...]] = {
-    "forest": ("wind", "birds"),
-    "night": ("wind", "crickets", "owl"),
-    "swamp": ("frogs", "crickets", "bubbles"),
-    "cave": ("drone", "drip"),
-    "dungeon": ("drone", "drip", "metal"),
-    "coast": ("stream", "wind"),
-    "mountain": ("wind",),
-    "city": ("traffic",),
-    "machine": ("engine", "metal"),
-    "space": ("starfield",),
-    "indoors": ("room",),
-    "underwater": ("sea floor",),
-}
 
-_NAMED_LIFE: dict[str, str] = {
-    "birds": "bird birds birdsong songbird seagull gull",
-    "crickets": "cricket crickets insect insects cicada",
-    "owl": "owl owls",
-    "frogs": "frog frogs toad",
-    "metal": "chain chains clank",
-}
+class Place(NamedTuple):
+    """What a place sounds like."""
 
-_ECHOES = {
-    "cave": ("cave", 0.45),
-    "dungeon": ("cathedral", 0.35),
-    "machine": ("hall", 0.2),
-    "indoors": ("room", 0.2),
+    layers: tuple[str, ...]
+    space: str = "dry"
+    wet: float = 0.0
+    """Level of its reverb."""
+
+
+_PLACES: dict[str | None, Place] = {
+    "forest": Place(("wind", "birds")),
+    "night": Place(("wind", "crickets", "owl")),
+    "swamp": Place(("frogs", "crickets", "bubbles")),
+    "cave": Place(("drone", "drip"), "cave", 0.45),
+    "dungeon": Place(("drone", "drip", "metal"), "cathedral", 0.35),
+    "coast": Place(("stream", "wind")),
+    "mountain": Place(("wind",)),
+    "city": Place(("traffic",)),
+    "machine": Place(("engine", "metal"), "hall", 0.2),
+    "space": Place(("starfield",)),
+    "indoors": Place(("room",), "room", 0.2),
+    "underwater": Place(("sea floor",)),
+    None: Place(()),
 }
 
 
 def layers_of(scene: Scene) -> tuple[str, ...]:
     """The layers that the place implies and the prompt names, without those that it excludes."""
     reading = scene.reading
-    named = [name for name, words in _NAMED_LIFE.items() if reading.says(*words.split())]
-    names = [*_IMPLIED.get(reading.place or "", ()), *reading.beds, *named]
-    layers = [name for name in dict.fromkeys(names) if not reading.words.denies(name, name.rstrip("s"))]
+    named = [name for name, layer in LAYERS.items() if reading.says(*layer.words.split())]
+    names = [*_PLACES[reading.place].layers, *reading.beds, *named]
+    layers = [name for name in dict.fromkeys(names) if not reading.words.denies(name)]
     return tuple(layers) or ("room",)
 
 
@@ -270,9 +273,9 @@ def ambience(scene: Scene) -> Audio:
     """All layers of a place, without a seam, with the reverb of the place."""
     bus = Bus(scene.n, scene.channels, True)
     for name in layers_of(scene):
-        LAYERS[name](scene, bus)
-    space, wet = _ECHOES.get(scene.reading.place or "", ("dry", 0.0))
-    return reverb.add_space(bus.audio, space, wet, True)
+        LAYERS[name].add(scene, bus)
+    place = _PLACES[scene.reading.place]
+    return reverb.add_space(bus.audio, place.space, place.wet, True)
 
 
 def room(scene: Scene) -> Audio:

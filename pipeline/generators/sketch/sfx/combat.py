@@ -30,7 +30,7 @@ def whoosh(scene: Scene) -> Audio:
         low = 0.25 * noise.bell(hz, 180.0, 0.8)
         return np.asarray(noise.bell(hz, centre, 0.75) + 0.25 * noise.bell(hz, centre * 2.7, 0.5) + low)
 
-    rough = noise.white(rng, n) * (0.75 + 0.25 * noise.drift(rng, n, 40.0))
+    rough = rng.standard_normal(n) * (0.75 + 0.25 * noise.drift(rng, n, 40.0))
     sound = filters.time_varying(rough, air, 512) * envelopes.swell(n, peak, 2.6)
     if reading.says("sword", "blade", "slash", "katana"):
         edge = np.zeros(n)
@@ -50,23 +50,22 @@ def explosion(scene: Scene) -> Audio:
     tail = float(np.clip(2.6 * size, 0.5, max(0.4, 1.25 * scene.seconds)))
     bus = Bus(n, 1)
     start = samples(0.003)
-    crack = noise.coloured(rng, samples(0.12), 0.0, 300, 14000) * envelopes.decay(samples(0.12), 0.07, 0.0004)
+    crack = noise.burst(rng, 0.12, 0.07, 0.0, 300, 14000, 0.0004)
     bus.add(crack, start, 0.35 * (1.0 - 0.8 * reading.distance))
 
     def darker(hz: Audio, at: Audio) -> Audio:
         cutoff = 90.0 + 5200.0 * np.exp(-at * scene.seconds / (0.16 * size))
         return filters.low_pass_gain(hz, cutoff, 1) / (1 + (hz / 300.0) ** 0.6)
 
-    blast = filters.time_varying(noise.white(rng, n), darker)
+    blast = filters.time_varying(rng.standard_normal(n), darker)
     bus.add(mixing.at_peak(blast * envelopes.decay(n, tail * 0.55, 0.004)), start, 0.9)
-    time = np.arange(n) / RATE
-    low = osc.sine(about(rng, 31.0, 0.08) / size**0.3 + 75.0 * np.exp(-time / 0.07), n)
+    low = osc.sine(about(rng, 31.0, 0.08) / size**0.3 + 75.0 * envelopes.fall(n, 0.07), n)
     bus.add(low * envelopes.decay(n, tail * 0.6, 0.005), start, 0.9)
     rumble = noise.coloured(rng, n, 6.0, 22, 260) * (0.65 + 0.35 * noise.drift(rng, n, 9.0))
     bus.add(rumble * envelopes.decay(n, tail, 0.12), start, 0.30)
     if not reading.says("magic", "energy", "plasma", "underwater"):
         times = (0.12 + rng.gamma(1.6, 0.22 * size, int(55 * size))) * RATE
-        scatter(bus, rng, np.sort(times), lambda r: grain("stone", r, about(r, 0.55, 0.6)) * 0.10, 0.9)
+        scatter(bus, rng, times, lambda r: grain("stone", r, about(r, 0.55, 0.6)) * 0.10, 0.9)
     return mixing.saturate(mixing.at_peak(bus.audio), 2.4)
 
 
@@ -93,8 +92,7 @@ def _shot(scene: Scene, heavy: float, silenced: bool) -> Audio:
     rng, n = scene.rng, samples(1.0)
     crack = noise.coloured(rng, n, 1.0, 250, 12000) * envelopes.decay(n, 0.09 * heavy, 0.0003)
     body = noise.coloured(rng, n, 5.0, 60, 1500) * envelopes.decay(n, 0.24 * heavy, 0.001)
-    time = np.arange(n) / RATE
-    thump = osc.sine(62.0 / heavy + 150.0 * np.exp(-time / 0.012), n) * envelopes.decay(n, 0.22 * heavy)
+    thump = osc.sine(62.0 / heavy + 150.0 * envelopes.fall(n, 0.012), n) * envelopes.decay(n, 0.22 * heavy)
     if silenced:
         return filters.low_pass(crack * 0.25 + body * 0.12 + thump * 0.2, 3500.0)
     return mixing.saturate(crack * 0.9 + body * 0.5 + thump, 3.0)
@@ -103,7 +101,7 @@ def _shot(scene: Scene, heavy: float, silenced: bool) -> Audio:
 def laser(scene: Scene) -> Audio:
     """A frequency-modulated tone that falls (or rises, when charging), with a snap of noise."""
     reading, rng, asset = scene.reading, scene.rng, scene.asset
-    charging = reading.says("charge", "charging", "power_up", "load")
+    charging = reading.says("charge", "power_up", "load")
     beam = reading.says("beam", "continuous", "ray") or scene.loop
     natural = 1.6 if beam else 1.1 if charging else 0.38 * 2.0 ** (0.6 * reading.size - 0.4 * reading.speed)
     n = scene.n if beam else samples(scene.scaled(about(rng, natural, 0.06)))
@@ -133,8 +131,7 @@ def _ray(scene: Scene, hz: Audio, n: int) -> Audio:
         return osc.tone("square", np.repeat(hz[::400], 400)[:n], n) * 0.7
     ratio = float(scene.asset.choice([1.41, 1.5, 2.0, 2.76]))
     if scene.loop:
-        whole = max(1.0, round(float(np.sum(hz)) / RATE))
-        hz = hz * (whole / (float(np.sum(hz)) / RATE))
+        hz = osc.whole_cycles(hz)
         ratio = 2.0
     phase = osc.cycles(hz, n)
     index = 1.8 + 0.8 * scene.reading.force + 0.4 * scene.reading.brightness
@@ -198,7 +195,7 @@ def _sparks(scene: Scene, bus: Bus, root: float, dark: bool, moment: float) -> N
     rng, reading = scene.rng, scene.reading
     scale = _DARK if dark else _BRIGHT
     rising = not (dark or reading.says("descending", "down", "debuff", "dispel"))
-    rate = 22.0 if reading.says("sparkle", "shimmer", "fairy", "heal", "healing") else 13.0
+    rate = 22.0 if reading.says("sparkle", "shimmer", "fairy", "heal") else 13.0
     for at in poisson(rng, scene.n, rate):
         place = at / scene.n
         climb = place / max(moment * 1.6, 0.05) if rising else 1.0 - place
@@ -219,14 +216,14 @@ def _breath(scene: Scene, moment: float, dark: bool) -> Audio:
         near = np.exp(-(((at - moment) / 0.3) ** 2))
         return noise.bell(hz, top * (0.25 + near), 0.8)
 
-    wind = filters.time_varying(noise.white(scene.rng, scene.n), air, 1024, scene.loop)
+    wind = filters.time_varying(scene.rng.standard_normal(scene.n), air, 1024, scene.loop)
     return wind * _swell(scene, moment)
 
 
 def _release(scene: Scene, root: float, dark: bool) -> Audio:
     """The release: a soft blow that falls in pitch (or, for healing, a tone that rises)."""
     n = samples(min(1.2, scene.seconds * 0.6))
-    lift = scene.reading.says("heal", "healing", "buff", "power_up", "powerup", "teleport", "summon")
+    lift = scene.reading.says("heal", "buff", "power_up", "powerup", "teleport", "summon")
     hz = midi_hz(root + (12 if lift else 0))
     path = ((0, 1.0), (0.5, 2.0), (1, 2.0)) if lift else ((0, 2.5), (0.25, 0.6), (1, 0.4))
     tone = osc.sine(envelopes.curve(n, [(at, hz * step) for at, step in path]), n) * envelopes.decay(
@@ -247,7 +244,7 @@ def _element(scene: Scene) -> Audio:
         return arcs(rng, n, 1.0) * fall * 1.6
     if reading.says("ice", "frost", "frozen", "crystal", "cold"):
         bus = Bus(n, 1)
-        times = np.sort(np.minimum(rng.gamma(1.2, 0.16, 60), n / RATE)) * RATE
+        times = np.minimum(rng.gamma(1.2, 0.16, 60), n / RATE) * RATE
         scatter(bus, rng, times, lambda r: grain("glass", r, 1.1) * 0.3, 0.8)
         return bus.audio
     return np.zeros(n)

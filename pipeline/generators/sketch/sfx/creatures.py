@@ -176,7 +176,7 @@ def _throat(voice: Voice, rng: Rng, hz: Audio, n: int) -> Audio:
     wobble = voice.flutter_hz * (1.0 + 0.25 * noise.drift(rng, n, 6.0))
     flutter = 1.0 - voice.rough * (0.5 + 0.5 * np.sin(2 * np.pi * np.cumsum(wobble) / RATE)) * 0.85
     pulse = (1.0 - (phase % 1.0)) ** 2
-    air = noise.white(rng, n) * (0.35 + 0.65 * pulse)
+    air = rng.standard_normal(n) * (0.35 + 0.65 * pulse)
     return (saw + air * voice.breath * 1.2) * flutter
 
 
@@ -188,7 +188,7 @@ def _hiss(scene: Scene) -> Audio:
     def teeth(hz: Audio, at: Audio) -> Audio:
         return noise.bell(hz, centre * (0.85 + 0.3 * at), 0.45) + 0.4 * noise.bell(hz, centre * 1.9, 0.3)
 
-    rough = noise.white(rng, n) * (0.8 + 0.2 * noise.drift(rng, n, 40.0))
+    rough = rng.standard_normal(n) * (0.8 + 0.2 * noise.drift(rng, n, 40.0))
     level = envelopes.line(n, ((0, 0), (0.12, 0.8), (0.4, 1.0), (0.75, 0.6), (1, 0)))
     return filters.time_varying(rough, teeth, 512) * level
 
@@ -196,7 +196,7 @@ def _hiss(scene: Scene) -> Audio:
 def _squelch(scene: Scene) -> Audio:
     rng = scene.rng
     n = samples(scene.scaled(0.7))
-    wet = noise.white(rng, n) * np.clip(0.5 + 0.7 * noise.drift(rng, n, 24.0), 0, 1.2)
+    wet = rng.standard_normal(n) * np.clip(0.5 + 0.7 * noise.drift(rng, n, 24.0), 0, 1.2)
     base = between(scene.asset, 280, 480) * 2.0 ** (-0.6 * scene.reading.size)
     turn = between(rng, 0.35, 0.6)
 

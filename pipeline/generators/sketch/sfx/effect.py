@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -35,7 +35,7 @@ def _texture(scene: Scene) -> Audio:
     centres = drawn * 2.0 ** (0.8 * scene.reading.brightness)
 
     def spectrum(hz: Audio) -> Audio:
-        bells = np.sum([noise.bell(hz, centre, 0.06) for centre in centres], axis=0)
+        bells = noise.bells(hz, ((centre, 1.0, 0.06) for centre in centres))
         return np.asarray(noise.band_edges(hz, 60, 7000) * (0.25 * noise.power_slope(hz, 4.0) + bells))
 
     def air() -> Audio:
@@ -60,67 +60,62 @@ def _object(scene: Scene) -> Audio:
     bus.add(tone, 0)
     centre = between(asset, 500, 2500)
     air = filters.time_varying(
-        noise.white(rng, n), lambda hz, at: noise.bell(hz, centre * (1.2 - 0.6 * at), 0.7), 512
+        rng.standard_normal(n), lambda hz, at: noise.bell(hz, centre * (1.2 - 0.6 * at), 0.7), 512
     )
     bus.add(air * envelopes.swell(n, 0.15, 1.0) * envelopes.decay(n, 0.5, 0.02), 0, 0.2)
     return bus.audio
 
 
-Family = Callable[[Scene], Audio]
-"""A scene to [samples], or [2, samples] for a loop; shorter than the scene where the sound ends early."""
+class Family(NamedTuple):
+    """A kind of effect: what makes it, and how it is finished."""
+
+    make: Callable[[Scene], Audio]
+    """A scene to [samples], or [2, samples] for a loop; shorter than the scene where the sound ends early."""
+    level_db: float = -3.0
+    room: tuple[str, float] | None = ("dry", 0.0)
+    """Space and level of the reverb where the prompt names no space; None: the sound brings its own space."""
+    steady: bool = False
+    """Sounds for the whole take and is periodic."""
+
 
 FAMILIES: dict[str, Family] = {
-    "footstep": impacts.footstep,
-    "impact": impacts.impact,
-    "jingle": impacts.jingle,
-    "scrape": impacts.scrape,
-    "rustle": impacts.rustle,
-    "bell": impacts.bell,
-    "heartbeat": impacts.heartbeat,
-    "whoosh": combat.whoosh,
-    "explosion": combat.explosion,
-    "gunshot": combat.gunshot,
-    "laser": combat.laser,
-    "click": interface.click,
-    "hover": interface.hover,
-    "confirm": interface.confirm,
-    "error": interface.error,
-    "notify": interface.notify,
-    "coin": interface.coin,
-    "magic": combat.magic,
-    "door": mechanisms.door,
-    "creature": creatures.creature,
-    "engine": mechanisms.engine,
-    "alarm": mechanisms.alarm,
-    "robot": mechanisms.robot,
-    "electric": mechanisms.electric,
-    "wind": elements.wind,
-    "rain": elements.rain,
-    "thunder": elements.thunder,
-    "fire": elements.fire,
-    "stream": elements.stream,
-    "splash": elements.splash,
-    "drip": elements.drip,
-    "bubbles": elements.bubbles,
-    "ambience": ambience.ambience,
-    "room": ambience.room,
-    "fallback": fallback,
+    "footstep": Family(impacts.footstep, -6.0),
+    "impact": Family(impacts.impact),
+    "jingle": Family(impacts.jingle),
+    "scrape": Family(impacts.scrape),
+    "rustle": Family(impacts.rustle),
+    "bell": Family(impacts.bell),
+    "heartbeat": Family(impacts.heartbeat),
+    "whoosh": Family(combat.whoosh),
+    "explosion": Family(combat.explosion, room=("outdoor", 0.22)),
+    "gunshot": Family(combat.gunshot, room=("outdoor", 0.22)),
+    "laser": Family(combat.laser),
+    "click": Family(interface.click, -8.0),
+    "hover": Family(interface.hover, -14.0),
+    "confirm": Family(interface.confirm),
+    "error": Family(interface.error),
+    "notify": Family(interface.notify),
+    "coin": Family(interface.coin),
+    "magic": Family(combat.magic, room=None),
+    "door": Family(mechanisms.door, room=None),
+    "creature": Family(creatures.creature, room=("chamber", 0.10)),
+    "engine": Family(mechanisms.engine),
+    "alarm": Family(mechanisms.alarm),
+    "robot": Family(mechanisms.robot),
+    "electric": Family(mechanisms.electric),
+    "wind": Family(elements.wind, -8.0, steady=True),
+    "rain": Family(elements.rain, -9.0, steady=True),
+    "thunder": Family(elements.thunder, room=("outdoor", 0.22)),
+    "fire": Family(elements.fire, steady=True),
+    "stream": Family(elements.stream, steady=True),
+    "splash": Family(elements.splash),
+    "drip": Family(elements.drip, room=None),
+    "bubbles": Family(elements.bubbles, steady=True),
+    "ambience": Family(ambience.ambience, -9.0, None, True),
+    "room": Family(ambience.room, -24.0, None, True),
+    "fallback": Family(fallback),
 }
 
-STEADY = frozenset({"wind", "rain", "fire", "stream", "bubbles", "ambience", "room"})
-"""Families that sound for the whole take and are periodic."""
-
-_OWN_SPACE = frozenset({"door", "magic", "drip", "ambience", "room"})
-_OUTDOORS = frozenset({"explosion", "gunshot", "thunder"})
-_LEVELS_DB = {
-    "hover": -14.0,
-    "click": -8.0,
-    "room": -24.0,
-    "ambience": -9.0,
-    "wind": -8.0,
-    "rain": -9.0,
-    "footstep": -6.0,
-}
 _LEAST_S = 0.1
 """Shorter takes are rendered at this length and cut, so that every family can start."""
 _LOUDEST = 0.97
@@ -129,11 +124,11 @@ _LOUDEST = 0.97
 def effect(prompt: str, seconds: float, loop: bool, seed: int) -> tuple[Mix, Mapping[str, Any]]:
     """Samples [1, n], or [2, n] for a loop, and what was read from the prompt."""
     reading = read_sound(prompt)
-    n = max(1, round(seconds * RATE))
+    n = samples(seconds)
     made = n if loop else max(n, samples(_LEAST_S))
     asset, take = generator(reading.words.fingerprint, 3), generator(seed, 4)
     scene = Scene(reading, made, loop, asset, take)
-    sound = _placed(_fitted(FAMILIES[reading.family](scene), scene), scene)
+    sound = _placed(_fitted(FAMILIES[reading.family].make(scene), scene), scene)
     return _finished(sound[..., :n], scene, loop), _notes(reading, scene)
 
 
@@ -149,35 +144,30 @@ def _fitted(sound: Audio, scene: Scene) -> Audio:
 def _placed(sound: Audio, scene: Scene) -> Audio:
     """Distance darkens the sound; a space adds reverb."""
     reading, loop = scene.reading, scene.loop
-    steady = loop and reading.family in STEADY
+    family = FAMILIES[reading.family]
     if reading.distance > 0 and reading.family != "thunder":
         sound = filters.low_pass(sound, 9000.0 * (1.0 - 0.8 * reading.distance), 1, loop)
-    if reading.family in _OWN_SPACE or steady:
+    if family.room is None or (loop and family.steady):
         return sound
-    space, wet = reading.space, 0.35
-    if space is None and reading.family in _OUTDOORS:
-        space, wet = "outdoor", 0.22
-    if space is None and reading.family == "creature":
-        space, wet = "chamber", 0.10
-    if space is None or space == "dry":
-        return sound
+    space, wet = (reading.space, 0.35) if reading.space else family.room
     return reverb.add_space(sound, space, wet * (1.0 + reading.distance), loop)
 
 
 def _finished(sound: Audio, scene: Scene, loop: bool) -> Mix:
     """Remove subsonics and offset, set a level by family and force, and fade the ends."""
     n, reading = sound.shape[-1], scene.reading
+    family = FAMILIES[reading.family]
     cut = 18.0 if reading.family in ("explosion", "thunder") else 24.0
     clean = filters.high_pass(sound, cut, 2, loop)
     if loop:
         clean = clean - np.mean(clean, axis=-1, keepdims=True)
-    elif reading.family in STEADY:
+    elif family.steady:
         edge = min(0.5, 0.12 * n / RATE)
         clean = clean * envelopes.sustain(n, edge, 1.6 * edge)
     else:
         fall = min(max(0.01, 0.15 * n / RATE), 0.5)
         clean = clean * envelopes.sustain(n, min(0.0006, 0.02 * n / RATE), fall)
-    level_db = _LEVELS_DB.get(reading.family, -3.0) + 3.0 * reading.force - 6.0 * reading.distance
+    level_db = family.level_db + 3.0 * reading.force - 6.0 * reading.distance
     clean = mixing.at_peak(clean, float(min(db(level_db) * scene.rng.uniform(0.92, 1.05), _LOUDEST)))
     wide = np.atleast_2d(clean)
     return np.repeat(wide, scene.channels // wide.shape[0], axis=0).astype(np.float32)

@@ -17,9 +17,9 @@ def wind(scene: Scene) -> Audio:
     """Gusts, with a howl or with leaves where the prompt asks for them."""
     reading = scene.reading
     strength = float(np.clip(0.5 + 0.4 * reading.force + 0.15 * reading.size, 0.1, 1.0))
-    if reading.says("blizzard", "gale", "storm", "howling", "howl"):
+    if reading.says("blizzard", "gale", "storm", "howling"):
         strength = max(strength, 0.8)
-    howl = 0.9 if reading.says("howl", "howling", "eerie", "whistling", "haunted", "blizzard") else 0.25
+    howl = 0.9 if reading.says("howl", "eerie", "whistling", "haunted", "blizzard") else 0.25
     if reading.says("breeze", "gentle", "light"):
         strength, howl = min(strength, 0.3), 0.05
     leaves = 0.5 if reading.says("leaves", "trees", "forest", "grass", "wheat") else 0.0
@@ -213,7 +213,7 @@ def splash(scene: Scene) -> Audio:
     gulp = osc.bubble(about(rng, 190.0, 0.15) / size**0.6, samples(0.3), 0.35)
     bus.add(gulp, samples(0.05), 0.6)
     times = (0.03 + rng.gamma(1.5, 0.14 * size**0.4, int(70 * size**0.5))) * RATE
-    scatter(bus, rng, np.sort(times), _bubble_near(1150.0 / size**0.4, 0.55, (0.05, 0.2), 0.28), 0.7)
+    scatter(bus, rng, times, _bubble_near(1150.0 / size**0.4, 0.55, (0.05, 0.2), 0.28), 0.7)
     return bus.audio
 
 
@@ -242,13 +242,13 @@ def drops(bus: Bus, rng: Rng, times: Audio, gain: float) -> None:
 def bubbles(scene: Scene) -> Audio:
     """Bubbles that rise: a boiling pot, a potion, a diver."""
     reading, rng = scene.reading, scene.rng
-    boiling = reading.says("boil", "boiling", "cauldron", "lava", "swamp", "tar")
+    boiling = reading.says("boil", "cauldron", "lava", "swamp", "tar")
     steady = scene.loop or boiling or reading.says("underwater", "bubbling", "potion_brew")
     n = scene.n if steady else samples(scene.scaled(0.9))
     centre = (240.0 if boiling else 520.0) * 2.0 ** (-0.5 * reading.size)
     bus = Bus(n, scene.channels if steady else 1, steady)
 
-    if reading.says("drink", "drinking", "gulp") and not scene.loop:
+    if reading.says("drink", "gulp") and not scene.loop:
         for k in range(3):
             at = samples(0.03 + k * min(0.24, scene.seconds / 4))
             for step in range(4):
@@ -288,7 +288,7 @@ def crackles(bus: Bus, rng: Rng, rate: float) -> None:
     times = poisson(rng, n, rate)
     followers = np.concatenate([times + rng.uniform(300, 5000, len(times)) for _ in range(2)])
     repeats = followers[rng.random(len(followers)) < 0.4] % n
-    scatter(bus, rng, np.sort(np.concatenate([times, repeats])), _tick, 1.0)
+    scatter(bus, rng, np.concatenate([times, repeats]), _tick, 1.0)
     scatter(bus, rng, poisson(rng, n, rate * 0.06), _pop, 0.5)
 
 

@@ -33,11 +33,11 @@ def footstep(scene: Scene) -> Audio:
     surface = reading.material or DEFAULT_SURFACE
     bus = Bus(scene.n, 1, scene.loop)
     walking = reading.says("footsteps", "walking", "running", "walk_cycle", "steps") and scene.seconds >= 1.2
-    single = reading.says("single", "one", "a_single") or not (walking or scene.loop)
+    single = reading.says("single", "one") or not (walking or scene.loop)
     if single:
         bus.add(_step(scene, surface), 0 if scene.loop else samples(0.004))
         return bus.audio
-    pace = 0.30 if reading.says("run", "running", "sprint") else 0.62 if reading.speed < 0 else 0.52
+    pace = 0.30 if reading.says("run", "sprint") else 0.62 if reading.speed < 0 else 0.52
     count = max(1, round(scene.seconds / pace))
     for k in range(count):
         late = scene.rng.normal(0.0, 0.008) if k else 0.004
@@ -81,14 +81,14 @@ def _crumble(surface: str, strength: float, rng: Rng, n: int) -> Audio:
     bus = Bus(n, 1)
     grains, spread, level = _CRUMBLING[surface]
     count = max(3, int(grains * (0.5 + 0.7 * strength)))
-    times = np.sort(np.minimum(rng.gamma(1.6, spread / 1.6, count), 0.4)) * RATE
+    times = np.minimum(rng.gamma(1.6, spread / 1.6, count), 0.4) * RATE
     scatter(bus, rng, times, lambda r: grain(surface, r), 0.75)
     return bus.audio * level * (0.5 + 0.7 * strength)
 
 
 def _snow(rng: Rng, strength: float, n: int) -> Audio:
     """The creak of packing snow: a band of noise that tightens as the foot sinks."""
-    pressed = noise.white(rng, n) * (0.6 + 0.4 * noise.drift(rng, n, 90.0))
+    pressed = rng.standard_normal(n) * (0.6 + 0.4 * noise.drift(rng, n, 90.0))
     top = between(rng, 1300, 1900)
     tight = filters.time_varying(
         pressed, lambda hz, at: noise.bell(hz, top * (0.55 + 0.8 * np.minimum(at * 3, 1)), 0.55), 512
@@ -112,13 +112,13 @@ def _puddle(rng: Rng, strength: float, n: int) -> Audio:
     slap = noise.coloured(rng, n, 2.0, 500, 9000) * envelopes.decay(n, 0.20, 0.006)
     bus.add(slap, 0, 0.26 * strength)
     times = np.minimum(rng.gamma(1.5, 0.06, int(12 + 14 * strength)), 0.45) * RATE
-    scatter(bus, rng, np.sort(times), lambda r: osc.bubble(r.uniform(500, 2600), samples(0.06)) * 0.30, 0.6)
+    scatter(bus, rng, times, lambda r: osc.bubble(r.uniform(500, 2600), samples(0.06)) * 0.30, 0.6)
     return bus.audio
 
 
 def _squelch(rng: Rng, strength: float, n: int) -> Audio:
     """Mud pressed out, then letting go with a smack."""
-    wet = noise.white(rng, n) * (0.5 + 0.5 * noise.drift(rng, n, 45.0))
+    wet = rng.standard_normal(n) * (0.5 + 0.5 * noise.drift(rng, n, 45.0))
     centre = between(rng, 320, 460)
 
     def mouth(hz: Audio, at: Audio) -> Audio:
@@ -148,10 +148,10 @@ def _wear(scene: Scene, out: Bus) -> None:
     reading, rng = scene.reading, scene.rng
     if reading.says("armor", "armour", "chainmail", "knight", "plate"):
         times = np.abs(rng.normal(0.05, 0.05, 9)) * RATE
-        scatter(out, rng, np.sort(times), lambda r: grain("metal", r, 0.9) * 0.10, 0.5)
+        scatter(out, rng, times, lambda r: grain("metal", r, 0.9) * 0.10, 0.5)
     if reading.says("claw", "dog", "wolf", "rat"):
         times = rng.uniform(0.0, 0.05, 4) * RATE
-        scatter(out, rng, np.sort(times), lambda r: grain("plastic", r, 1.6) * 0.3, 0.3)
+        scatter(out, rng, times, lambda r: grain("plastic", r, 1.6) * 0.3, 0.3)
 
 
 _BREAKING = ("shatter", "break", "smash", "crack", "destroy", "crumble", "collapse", "splinter", "broken")
@@ -177,7 +177,7 @@ def impact(scene: Scene) -> Audio:
         bus.add(strike(reading.second_material, other, scene.asset, rng, seconds), samples(0.004), 0.5)
     if reading.says(*_BREAKING) and material in _BRITTLE:
         _break(scene, bus, material)
-    elif reading.says("drop", "bounce", "fall", "coin_drop"):
+    elif reading.says("drop", "bounce", "fall"):
         _bounce(scene, bus, material, blow)
     return mixing.saturate(bus.audio, 1.0 + 0.8 * max(0.0, reading.force))
 
@@ -187,7 +187,7 @@ def _break(scene: Scene, bus: Bus, material: str) -> None:
     rng = scene.rng
     span = scene.scaled(1.4) * 0.8
     count, level = _BRITTLE[material]
-    times = np.sort(np.minimum(rng.gamma(0.9, span / 4.0, count), span)) * RATE
+    times = np.minimum(rng.gamma(0.9, span / 4.0, count), span) * RATE
     scatter(bus, rng, times, lambda r: grain(material, r, about(r, 0.9, 0.5)) * level, 0.8)
     bus.add(noise.burst(rng, 0.3, 0.12, 1.0, 400, 12000), samples(0.002), 0.4)
 
@@ -212,7 +212,7 @@ def jingle(scene: Scene) -> Audio:
     waves = poisson(rng, span, 7.0, least=1) if scene.loop else knocks
     for start in waves:
         times = start + np.abs(rng.normal(0.0, 0.03, int(rng.integers(4, 10)))) * RATE
-        scatter(bus, rng, np.sort(times), lambda r: grain("metal", r, low) * 0.35, 0.7)
+        scatter(bus, rng, times, lambda r: grain("metal", r, low) * 0.35, 0.7)
     return bus.audio
 
 
@@ -225,8 +225,8 @@ def scrape(scene: Scene) -> Audio:
     n = samples(scene.scaled(0.9 if metal else 1.8))
     modes = np.array(MATERIALS[material].modes)
     modes = modes * scene.asset.uniform(0.9, 1.1, len(modes)) * (1.9 if metal else 1.0)
-    rough = noise.white(rng, n) * (0.55 + 0.45 * noise.drift(rng, n, 70.0 if metal else 28.0))
-    glide = 1.35 if reading.says("draw", "unsheathe", "unsheath") else 0.85
+    rough = rng.standard_normal(n) * (0.55 + 0.45 * noise.drift(rng, n, 70.0 if metal else 28.0))
+    glide = 1.35 if reading.says("draw", "unsheathe") else 0.85
 
     def body(hz: Audio, at: Audio) -> Audio:
         moved = [filters.resonance(hz, mode * (1.0 + (glide - 1.0) * at), 18.0) for mode in modes]

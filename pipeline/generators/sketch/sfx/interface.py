@@ -136,7 +136,7 @@ def coin(scene: Scene) -> Audio:
         else:
             t60 = [length, length * 0.7, length * 0.5, 0.1]
             note = osc.ring([hz, hz * 2.0, hz * 2.74, hz * 5.1], t60, [1, 0.3, 0.22, 0.1], n)
-            note[: samples(0.004)] += noise.white(scene.rng, samples(0.004))[: len(note)] * 0.15
+            note[: samples(0.004)] += scene.rng.standard_normal(samples(0.004))[: len(note)] * 0.15
         bus.add(note, samples(0.002 + k * gap), 0.8 + 0.2 * k)
     if scene.reading.says("treasure", "gem", "loot", "collectible", "gold"):
         for k, step in enumerate((12, 17, 21, 24)):

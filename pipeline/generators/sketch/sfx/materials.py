@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from pipeline.generators.sketch.dsp import envelopes, noise
 from pipeline.generators.sketch.dsp import oscillators as osc
-from pipeline.generators.sketch.dsp.units import Audio, Rng, between, samples
+from pipeline.generators.sketch.dsp.units import RATE, Audio, Rng, between, samples
 
 
-@dataclass(frozen=True)
-class Material:
+class Material(NamedTuple):
     """How an object of medium size sounds when struck."""
 
     modes: tuple[float, ...]
@@ -74,8 +73,7 @@ _CLANGING = frozenset({"metal", "glass", "tile", "stone"})
 """Materials whose modes start at random phases."""
 
 
-@dataclass(frozen=True)
-class Blow:
+class Blow(NamedTuple):
     """One strike: size of the thing (1 is medium, larger is lower), strength, brightness."""
 
     scale: float = 1.0
@@ -118,9 +116,8 @@ def contact(material: Material, blow: Blow, rng: Rng, n: int) -> Audio:
 def thump(material: Material, blow: Blow, rng: Rng, n: int) -> Audio:
     """The body of a blow: a low tone that falls in pitch as it decays."""
     hz = between(rng, 0.95, 1.05) * 88.0 / blow.scale**0.7
-    time = np.arange(n) / 48_000
-    sinking = hz * (1.0 + 0.8 * np.exp(-time / 0.016))
-    low = np.sin(2 * np.pi * np.cumsum(sinking) / 48_000)
+    sinking = hz * (1.0 + 0.8 * envelopes.fall(n, 0.016))
+    low = np.sin(2 * np.pi * np.cumsum(sinking) / RATE)
     return 0.55 * material.body * blow.strength * low * envelopes.decay(n, 0.11 * blow.scale**0.6, 0.0015)
 
 

@@ -20,10 +20,10 @@ def door(scene: Scene) -> Audio:
         return _sliding(scene)
     if reading.material == "stone" or reading.says("stone_door", "slab", "tomb"):
         return _stone(scene)
-    closing = reading.says("close", "closing", "shut", "slam", "slamming")
+    closing = reading.says("close", "shut", "slam")
     quick = reading.says("slam", "lock", "unlock", "lever")
-    creaking = not quick or reading.says("creak", "creaking", "creaky", "old", "rusty", "hinge")
-    if reading.says("lock", "unlock", "lever", "latch", "bolt") and not reading.says("creak", "creaking"):
+    creaking = not quick or reading.says("creak", "old", "rusty", "hinge")
+    if reading.says("lock", "unlock", "lever", "latch", "bolt") and not reading.says("creak"):
         _latch(scene, bus, 0.01, 1.0)
         _latch(scene, bus, min(0.22, scene.seconds * 0.5), 0.8)
         return bus.audio
@@ -53,7 +53,7 @@ def _creak(scene: Scene, seconds: float) -> Audio:
     slips = np.flatnonzero(np.diff(np.floor(phase)) > 0)
     pulses = np.zeros(n)
     pulses[slips] = rng.uniform(0.35, 1.0, len(slips))
-    pulses += 0.05 * noise.white(rng, n) * (phase % 1.0) ** 6
+    pulses += 0.05 * rng.standard_normal(n) * (phase % 1.0) ** 6
     modes = np.array((390, 610, 905, 1380, 2050, 2900, 4100)) * (1.7 if metal else 1.0)
     modes = modes * asset.uniform(0.9, 1.12, 7)
     gains = (1, 0.9, 0.8, 0.7, 0.4, 0.3, 0.2)
@@ -73,7 +73,7 @@ def _creak(scene: Scene, seconds: float) -> Audio:
 def _shut(scene: Scene, bus: Bus, at: float) -> None:
     """The panel hits the frame, then the latch clicks."""
     reading = scene.reading
-    hard = 1.0 if reading.says("slam", "slamming") else 0.7
+    hard = 1.0 if reading.says("slam") else 0.7
     material = "metal" if reading.material == "metal" else "wood"
     blow = Blow(1.7 * 2.0 ** (0.6 * reading.size), hard, -0.2, 0.8)
     bus.add(strike(material, blow, scene.asset, scene.rng, 1.2), samples(at), 1.0)
@@ -149,7 +149,7 @@ def firing_rate(scene: Scene, rate: float) -> Audio:
     reading, n = scene.reading, scene.n
     driving = 2.3 if reading.says("driving", "fast", "racing", "high", "full") else 1.0
     base = rate * driving * between(scene.asset, 0.92, 1.1)
-    if reading.says("rev", "revving", "accelerate", "acceleration") and not scene.loop:
+    if reading.says("rev", "accelerate", "acceleration") and not scene.loop:
         return base * envelopes.curve(n, ((0, 1.0), (0.12, 1.1), (0.45, 3.6), (0.6, 3.3), (1.0, 1.0)))
     if reading.says("start", "startup", "ignition") and not scene.loop:
         return base * envelopes.curve(n, ((0, 0.3), (0.3, 0.35), (0.42, 1.9), (0.65, 1.1), (1.0, 1.0)))
@@ -158,19 +158,11 @@ def firing_rate(scene: Scene, rate: float) -> Audio:
     return base * (1.0 + 0.018 * noise.drift(scene.rng, n, 2.5))
 
 
-def _whole_turns(hz: Audio, group: int, loop: bool) -> Audio:
-    """Phase in firings; a loop holds a whole number of groups, so that it has no seam."""
-    turns = float(np.sum(hz)) / RATE
-    if loop:
-        hz = hz * (max(1, round(turns / group)) * group / max(turns, 1e-9))
-    return np.cumsum(hz) / RATE
-
-
 def _combustion(scene: Scene, rate: float, cylinders: int, chop: float) -> Audio:
     """A pulse for each firing, no two cylinders alike, through exhaust resonances, with intake noise."""
     rng, n = scene.rng, scene.n
     hz = firing_rate(scene, rate)
-    phase = _whole_turns(hz, cylinders, scene.loop)
+    phase = np.cumsum(osc.whole_cycles(hz, cylinders) if scene.loop else hz) / RATE
     part = phase % 1.0
     uneven = scene.asset.uniform(0.72, 1.0, cylinders)
     strength = uneven[(np.floor(phase).astype(np.int64)) % cylinders]
@@ -196,7 +188,7 @@ def _turbine(scene: Scene) -> Audio:
     """A roar and several whines that share a shaft."""
     rng, n = scene.rng, scene.n
     shaft = firing_rate(scene, 310.0)
-    phase = _whole_turns(shaft, 1, scene.loop)
+    phase = np.cumsum(osc.whole_cycles(shaft) if scene.loop else shaft) / RATE
     whine = np.zeros(n)
     for order, level in ((3, 0.25), (5, 0.4), (7, 0.3), (12, 0.16), (17, 0.08)):
         whine += level * np.sin(2 * np.pi * (order * phase + rng.random()))
@@ -227,8 +219,7 @@ def alarm(scene: Scene) -> Audio:
         swing = 0.5 - 0.5 * np.cos(2 * np.pi * swings * np.arange(n) / n)
         depth = about(scene.rng, 1.05, 0.05)
         hz = 420.0 * 2.0 ** (depth * swing) * between(scene.asset, 0.9, 1.1) * about(scene.rng, 1.0, 0.02)
-        hz = hz * (max(1, round(float(np.sum(hz)) / RATE)) / (float(np.sum(hz)) / RATE))
-        sound = filters.low_pass(osc.tone("saw", hz, n), 3500.0, 2, scene.loop)
+        sound = filters.low_pass(osc.tone("saw", osc.whole_cycles(hz), n), 3500.0, 2, scene.loop)
         return sound if scene.loop else sound * envelopes.sustain(n, 0.03, 0.1)
     klaxon = reading.says("klaxon", "alarm", "warning", "red_alert")
     period = 0.72 if klaxon else 0.30
@@ -270,7 +261,7 @@ def electric(scene: Scene) -> Audio:
     """A hum if the prompt asks for one, else arcs; a zap is one short arc."""
     reading, n = scene.reading, scene.n
     if scene.loop or reading.says("hum", "buzz", "transformer", "static", "power_line"):
-        arcing = reading.says("spark", "arcing", "crackle", "crackling")
+        arcing = reading.says("spark", "arcing", "crackle")
         sparks = arcs(scene.rng, n, 0.25, True) if arcing else 0.0
         return hum(scene.rng, n) * 0.6 + sparks
     short = samples(scene.scaled(0.5 if reading.says("zap", "shock") else 1.4))

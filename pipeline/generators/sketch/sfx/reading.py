@@ -80,12 +80,8 @@ def _mean(words: Words, levels: Mapping[float, str]) -> float:
 
 def _named(words: Words, groups: Mapping[str, str]) -> str | None:
     """The group of which the prompt says something first."""
-    firsts = {
-        group: words.place(matches[0])
-        for group, names in groups.items()
-        if (matches := words.matching(names.split()))
-    }
-    return min(firsts, key=lambda group: firsts[group]) if firsts else None
+    first = min(groups, key=lambda group: words.first(*groups[group].split()))
+    return first if words.has(*groups[first].split()) else None
 
 
 @dataclass(frozen=True)
