@@ -15,12 +15,11 @@ from pipeline.recipe import Recipe
 
 
 class TorchEngine(StoredModels[M]):
-    """An engine whose models are in a model store. A subclass gives the facts.
-
-    Its package has the modules `generator`, with the opened engine under ``GENERATOR``, and `fetching`.
-    """
+    """An engine whose models are in a model store. A subclass gives the facts."""
 
     name: str
+    package: str
+    """Its package, with the modules `generator`, which has the opened engine as ``GENERATOR``, and `fetching`."""
     packages: Sequence[str]
     """What must be installed to generate."""
     not_installed: str
@@ -54,13 +53,13 @@ class TorchEngine(StoredModels[M]):
             raise MachineError(f"engine {self.name!r} has no device {device!r}; use cuda, mps or cpu")
         for package in self.absent_packages():
             raise MachineError(self.not_installed.format(package))
-        module = importlib.import_module(f"pipeline.generators.{self.name}.generator")
+        module = importlib.import_module(f"{self.package}.generator")
         return cast(Generator, module.GENERATOR(device))
 
     def fetch_model(self, name: str, progress: Callable[[str], None]) -> Sequence[InstalledModel]:
         """See `ModelStore.fetch_model`."""
         try:
-            fetching = importlib.import_module(f"pipeline.generators.{self.name}.fetching")
+            fetching = importlib.import_module(f"{self.package}.fetching")
         except ImportError as error:
             raise UsageError(self.not_installed.format(error.name)) from error
         fetched: Sequence[InstalledModel] = fetching.fetch(name, progress)

@@ -22,6 +22,7 @@ class AudioCraftEngine(AudioCraftModels, TorchEngine[Model]):
     """MusicGen, AudioGen and MAGNeT through the `audiocraft` package."""
 
     name = "audiocraft"
+    package = "pipeline.generators.audiocraft"
     packages = ("torch", "audiocraft")
     not_installed = (
         "engine audiocraft is not installed (no {}); run: make setup-audiocraft, or see docs/audiocraft.md"

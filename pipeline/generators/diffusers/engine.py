@@ -42,6 +42,7 @@ class DiffusersEngine(TorchEngine[Model]):
     """Stable Audio Open, Stable Audio 3 and ACE-Step 1.5 through the `diffusers` package."""
 
     name = "diffusers"
+    package = "pipeline.generators.diffusers"
     packages = ("torch", "diffusers", "transformers", "safetensors", "torchsde")
     not_installed = "engine diffusers is not installed (no {}); see docs/diffusers.md"
     store = STORE

@@ -10,6 +10,7 @@ import pytest
 from pipeline.audio import Clip
 from pipeline.errors import GenerationError
 from pipeline.generators import GeneratedTake, Streaming
+from pipeline.generators.audiocraft.engine import AudioCraftEngine
 from pipeline.generators.audiocraft.generator import AudioCraftGenerator
 from pipeline.generators.protocol import ListedRecipes
 from pipeline.recipe import Recipe
@@ -96,3 +97,12 @@ def test_a_recipe_that_cannot_be_prepared_fails_alone(recipe: Make, generator: A
     outcomes = {one.digest: outcome for one, outcome in generator.stream(ListedRecipes(asked), audio)}
     assert isinstance(outcomes[lost.digest], GenerationError)
     assert sum(isinstance(outcome, GeneratedTake) for outcome in outcomes.values()) == 2
+
+
+def test_an_engine_of_another_name_that_builds_on_this_one_opens_it() -> None:
+    class Studio(AudioCraftEngine):
+        name = "studio"
+
+    opened = Studio().open("cpu")
+    assert isinstance(opened, AudioCraftGenerator)
+    opened.close()
