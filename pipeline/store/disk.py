@@ -90,14 +90,16 @@ def make_folder(folder: str) -> None:
     """Make ``folder`` and its parents, durably. Raises `NotADirectoryError` where one of them is a file."""
     parent = os.path.dirname(folder)
     try:
-        os.mkdir(folder)
-    except FileNotFoundError:
-        if not parent or os.path.isdir(parent):
-            # A file system such as /proc takes no folder, and a current folder may have been removed.
-            raise
-        make_folder(parent)
-        make_folder(folder)
-        return
+        try:
+            os.mkdir(folder)
+        except FileNotFoundError:
+            # The current folder may have been removed.
+            if not parent:
+                raise
+            # Another process may make the parent at the same moment. A file system such as /proc takes no folder, and
+            # refuses the second time too.
+            make_folder(parent)
+            os.mkdir(folder)
     except FileExistsError:
         if not os.path.isdir(folder):
             raise NotADirectoryError(errno.ENOTDIR, "a file is where a folder must be", folder) from None

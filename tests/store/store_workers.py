@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from multiprocessing.synchronize import Barrier
 from typing import Any
@@ -51,23 +52,24 @@ def count_up(store: Store, number: int, times: int) -> None:
 Job = Callable[[Store, int, int], Any]
 
 
-def _run(work: Job, root: str, number: int, times: int, barrier: Barrier, results: Any) -> None:
+_barriers: list[Barrier] = []
+"""In a process of the pool: where all of them wait for each other."""
+
+
+def _keep(barrier: Barrier) -> None:
+    _barriers.append(barrier)
+
+
+def _run(work: Job, root: str, number: int, times: int) -> Any:
     store = Store.open(root)
-    barrier.wait()
-    results.put((number, work(store, number, times)))
+    _barriers[0].wait(HANGS_S)
+    return work(store, number, times)
 
 
 def at_once(work: Job, root: str, times: int = TIMES) -> list[Any]:
     """Results of ``work(store, number, times)`` from `PROCESSES` spawned processes, by number."""
     spawn = get_context("spawn")
-    barrier, results = spawn.Barrier(PROCESSES), spawn.Queue()
-    started = [
-        spawn.Process(target=_run, args=(work, root, number, times, barrier, results))
-        for number in range(PROCESSES)
-    ]
-    for process in started:
-        process.start()
-    found = dict(results.get(timeout=HANGS_S) for _ in started)
-    for process in started:
-        process.join()
-    return [found[number] for number in range(PROCESSES)]
+    barrier = spawn.Barrier(PROCESSES)
+    with ProcessPoolExecutor(PROCESSES, spawn, initializer=_keep, initargs=(barrier,)) as pool:
+        running = [pool.submit(_run, work, root, number, times) for number in range(PROCESSES)]
+        return [future.result(HANGS_S) for future in running]

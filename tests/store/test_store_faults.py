@@ -163,6 +163,24 @@ def test_a_file_where_a_folder_must_be_is_named(local: Store, folder: Path) -> N
     assert temporary_files(folder) == []
 
 
+def test_a_folder_whose_parent_another_process_makes_at_that_moment_is_made(
+    local: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mkdir = os.mkdir
+
+    def mkdir_beside_another_process(path: str) -> None:
+        try:
+            mkdir(path)
+        except FileNotFoundError:
+            if path == f"{folder}/tmp" and not folder.exists():
+                mkdir(folder)
+            raise
+
+    monkeypatch.setattr(os, "mkdir", mkdir_beside_another_process)
+    local.backend.write("channels/latest.json", b"1")
+    assert local.backend.read("channels/latest.json") == b"1"
+
+
 def test_folders_removed_under_a_running_process_are_made_again(local: Store, folder: Path) -> None:
     local.put(b"one", ".wav")
     folder.rename(folder.with_name("elsewhere"))
