@@ -184,6 +184,19 @@ class FolderStore(Generic[M]):
             raise MachineError(f"the weights of {name} ({revision[:19]}) are not installed; {remedy}")
         return stored
 
+    def require_verified(self, name: str, revision: str, unused: Collection[str] = ()) -> StoredModel[M]:
+        """The stored model, with every file hashed again except ``unused``.
+
+        Raises `MachineError` with the remedy if it is not installed or differs from its record.
+        """
+        stored = self.require(name, revision)
+        try:
+            self.verify(stored, unused)
+        except VerificationError as error:
+            # This machine lacks weights that can be used; another may have them.
+            raise MachineError(str(error)) from error
+        return stored
+
     def add(
         self,
         name: str,

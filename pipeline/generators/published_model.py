@@ -57,10 +57,11 @@ class PublishedModel(StoredModels[dict[str, Any]]):
         except MachineError as error:
             yield str(error)
 
-    def require(self) -> None:
-        """Raise `MachineError` with the first that is missing."""
+    def verified_folder(self) -> Path:
+        """The folder of the model. Raises `MachineError` if a package or a file is missing, or a file was changed."""
         for lack in self.missing():
             raise MachineError(lack)
+        return self.store.require_verified(self.model, self.revision).folder
 
     def list_models(self) -> ModelList:
         """See `ModelStore.list_models`."""

@@ -33,8 +33,8 @@ class ClapScore(PublishedModel):
 
     def open(self) -> Scorer:
         """Load the model on the CPU."""
-        self.require()
-        scorer: Scorer = importlib.import_module("pipeline.scores.clap_model").ClapScorer(self.folder)
+        folder = self.verified_folder()
+        scorer: Scorer = importlib.import_module("pipeline.scores.clap_model").ClapScorer(folder)
         return scorer
 
 

@@ -34,9 +34,9 @@ class AudioSealWatermark(PublishedModel):
 
     def open(self) -> Watermarker:
         """Import torch and AudioSeal; each network is loaded on the CPU when it is needed."""
-        self.require()
+        folder = self.verified_folder()
         module = importlib.import_module("pipeline.watermarks.audioseal_model")
-        opened: Watermarker = module.AudioSealWatermarker(self.folder)
+        opened: Watermarker = module.AudioSealWatermarker(folder)
         return opened
 
     def install(

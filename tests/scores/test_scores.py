@@ -19,7 +19,7 @@ from typer.testing import CliRunner, Result
 from flows.cli.app import app
 from manifests import load, load_cached
 from pipeline.audio import Clip
-from pipeline.errors import ManifestError
+from pipeline.errors import MachineError, ManifestError
 from pipeline.manifest.spec import ScoreSpec
 from pipeline.plan import check_profiles
 from pipeline.provenance import MasterRecord, master_record
@@ -218,6 +218,8 @@ class TestClap:
         done = run("models", "verify", "--engine", "clap")
         assert done.exit_code == 5
         assert f"{path}: SHA-256 is " in done.stderr
+        with pytest.raises(MachineError, match="SHA-256 is"):
+            CLAP.open()
         again = self.fetch()
         assert (again.exit_code, "the file changed: remove " in again.stderr) == (5, True)
 

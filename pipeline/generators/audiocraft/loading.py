@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers.utils import logging as transformers_logging
 
-from pipeline.errors import MachineError, VerificationError
+from pipeline.errors import MachineError
 from pipeline.generators.audiocraft import style
 from pipeline.generators.audiocraft.audiocraft_modules import (
     builders,
@@ -74,7 +74,7 @@ def load(name: str, revision: str, device: str) -> Loaded:
 
     Raises `MachineError` if the weights are not installed, differ from their record, or do not fit.
     """
-    stored = require_verified(name, revision)
+    stored = STORE.require_verified(name, revision)
     if stored.model is None:
         raise MachineError(f"{name} is a part of other models and generates no audio; use one of those")
     files = _StoreFiles(stored)
@@ -133,28 +133,11 @@ def load_codec(name: str, revision: str, device: str) -> Any:
 
     Raises `MachineError` as `load` does.
     """
-    stored = require_verified(name, revision, unused=("lm.safetensors",))
+    stored = STORE.require_verified(name, revision, unused=("lm.safetensors",))
     config = OmegaConf.create(read_json(stored.folder / "lm.json"))
     with translate_errors(name, device), _StoreFiles(stored).replacing_loaders(), _quiet():
         codec = loaders.load_compression_model(name, device=device)
         return builders.get_wrapped_compression_model(codec, config).eval()
-
-
-def require_verified(name: str, revision: str, unused: tuple[str, ...] = ()) -> StoredModel:
-    """The stored model ``name``, with every file verified except ``unused``.
-
-    Raises `MachineError` if it is not installed or differs from its record.
-    """
-    stored = STORE.require(name, revision)
-    _verify(stored, unused)
-    return stored
-
-
-def _verify(stored: StoredModel, unused: tuple[str, ...] = ()) -> None:
-    try:
-        STORE.verify(stored, unused)
-    except VerificationError as error:
-        raise MachineError(str(error)) from error
 
 
 class _StoreFiles:
@@ -197,7 +180,7 @@ class _StoreFiles:
                 f"{self._stored.id} needs {name}, which is not installed; run: cuesmith models fetch {name}, "
                 f"or put it into the checkpoint's folder as {name.rpartition('/')[2]}/"
             )
-        _verify(stored)
+        STORE.require_verified(stored.id, stored.revision)
         self.used[name] = stored.revision
         return stored.folder
 

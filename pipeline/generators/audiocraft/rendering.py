@@ -27,8 +27,8 @@ from pipeline.generators.audiocraft.audiocraft_modules import (
     replaced,
 )
 from pipeline.generators.audiocraft.checkpoints import decoder_weights_for, split_weights
-from pipeline.generators.audiocraft.loading import load_codec, require_verified, translate_errors
-from pipeline.generators.audiocraft.model_store import StoredModel
+from pipeline.generators.audiocraft.loading import load_codec, translate_errors
+from pipeline.generators.audiocraft.model_store import STORE, StoredModel
 from pipeline.generators.audiocraft.models import LICENSE, LOCAL_LICENSE, MBD
 from pipeline.generators.audiocraft.sampling import noise_keys, normal_noise
 from pipeline.generators.model_store import read_json
@@ -179,7 +179,7 @@ class Renderer:
         key = ((recipe.model, recipe.revision), str(weights))
         if key not in self._diffusion:
             self._diffusion[key] = MultiBandDecoder(
-                require_verified(*split_weights(str(weights))), self._codec(recipe), self._device
+                STORE.require_verified(*split_weights(str(weights))), self._codec(recipe), self._device
             )
         return self._diffusion[key]
 

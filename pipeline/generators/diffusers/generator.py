@@ -156,8 +156,7 @@ def _load(name: str, revision: str, device: str) -> _Loaded:
 
     Raises `MachineError` if the weights are not installed, differ from their record, or do not fit.
     """
-    stored = STORE.require(name, revision)
-    STORE.verify(stored)
+    stored = STORE.require_verified(name, revision)
     model = stored.model
     if model is None:
         raise MachineError(f"{name}: not a pipeline; remove {stored.folder} and fetch the model again")
