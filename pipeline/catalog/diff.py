@@ -274,7 +274,7 @@ def _file_reasons(before: MasterRow, after: MasterRow) -> Iterator[str]:
 def _waiting_reasons(before: MasterRow, after: MasterRow) -> Iterator[str]:
     old, new = before.get("waiting"), after.get("waiting")
     if new is not None and (old is None or old["master"] != new["master"]):
-        yield f"a new take waits for review: {', '.join(new['reasons']) or 'made anew'}"
+        yield f"a new take waits for review: {', '.join(new['reasons']) or 'generated again'}"
     elif old is not None and new is None and after["master"] == before["master"]:
         yield "nothing waits for review any more"
 

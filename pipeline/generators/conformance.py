@@ -287,7 +287,7 @@ def check_requirements(subject: Subject) -> None:
 
 
 def check_determinism(subject: Subject) -> None:
-    """A recipe gives the same bytes again: in the same process, opened anew, and in a process of its own."""
+    """A recipe gives the same bytes again: in the same process, in an engine opened later, and in another process."""
     random.seed(1)
     np.random.seed(1)
     with subject.opened() as generator:

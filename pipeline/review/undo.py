@@ -56,7 +56,7 @@ def _first_of(known: Sequence[ReviewEvent], decisions: Collection[str], by: str)
     if not places or len({known[place].id for place in places}) < len(wanted):
         raise UsageError("this decision is not in the review file; reload the page")
     if others := {known[place].by for place in places} - {by}:
-        raise UsageError(f"only {min(others)} can undo this decision; decide anew instead")
+        raise UsageError(f"only {min(others)} can undo this decision; make a new decision instead")
     return places[0], wanted
 
 

@@ -299,7 +299,7 @@ def _append(path: str, data: bytes) -> None:
 
 
 def _drop_torn_line(descriptor: int) -> int:
-    """Cut what follows the last newline: a crash left it, and its writer was never told that it is stored."""
+    """Cut what follows the last newline: a crash left it, and its writer never learned that it is stored."""
     end = size = os.lseek(descriptor, 0, os.SEEK_END)
     while end > 0:
         start = max(0, end - 65536)

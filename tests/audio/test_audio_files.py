@@ -97,7 +97,7 @@ def test_the_pcm_hash_changes_with_any_sample_with_the_rate_and_with_the_depth(
     assert len(hashes | {pcm_sha256(clip, "24")}) == 4
 
 
-def test_a_file_that_ends_within_its_head_is_told_in_one_line_and_nothing_else(capfd) -> None:
+def test_a_file_that_ends_within_its_head_is_reported_in_one_line_and_nothing_else(capfd) -> None:
     out = io.BytesIO()
     soundfile.write(out, np.zeros(100), 48_000, format="AIFF")
     with pytest.raises(UsageError, match="cannot be read as audio"):

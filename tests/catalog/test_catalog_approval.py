@@ -84,9 +84,9 @@ def test_a_changed_loudness_of_an_approved_master_waits_without_a_new_take(proje
     result = project.build(profile="quiet")
     assert (result["generated"], result["mastered"]) == (0, 4)
     assert project.library() == before
-    told = waiting(project, "a/two")
-    assert told["reasons"] == ["loudness changed: -23 LUFS -> -24 LUFS"]
-    assert told["loudness_lufs"] == pytest.approx(-24, abs=0.3)
+    output = waiting(project, "a/two")
+    assert output["reasons"] == ["loudness changed: -23 LUFS -> -24 LUFS"]
+    assert output["loudness_lufs"] == pytest.approx(-24, abs=0.3)
     assert project.build(profile="quiet")["published"] is False
 
 

@@ -64,13 +64,13 @@ def test_a_missing_and_a_damaged_file_are_both_found(built: QuickProject) -> Non
     assert codes(built)["verification"] == ["a/two_01", "b/three_01"]
 
 
-def test_a_stale_master_is_told(built: QuickProject) -> None:
+def test_a_stale_master_is_reported(built: QuickProject) -> None:
     built.write(ONE + TWO.replace("second", "now fail") + THREE)
     built.build()
     assert codes(built)["stale"] == ["a/two_01"]
 
 
-def test_a_closed_quality_gate_is_told(built: QuickProject) -> None:
+def test_a_closed_quality_gate_is_reported(built: QuickProject) -> None:
     row = built.row("a/two")
     record: Any = built.store.get_record("masters", row["master"], "cuesmith.master/1")
     record["quality"]["failures"] = [{"name": "dc", "what": "DC offset too high"}]
@@ -86,8 +86,8 @@ def test_only_a_certificate_of_ones_own_passes_the_gate(
     built: QuickProject, signed_by: str | None, particular: str | None
 ) -> None:
     version = built.latest
-    told = {"signed_by": signed_by, "reason": None if signed_by else "not installed", "unsigned": {}}
-    rows: Any = tuple({**row, "credentials": told} for row in version.masters)
+    output = {"signed_by": signed_by, "reason": None if signed_by else "not installed", "unsigned": {}}
+    rows: Any = tuple({**row, "credentials": output} for row in version.masters)
     object.__setattr__(version, "masters", rows)
     found = {one.code: one for one in refusals(built.store, version, Reviews(built.store).state())}
     assert ("credentials" in found) == (particular is not None)
@@ -95,7 +95,7 @@ def test_only_a_certificate_of_ones_own_passes_the_gate(
         assert found["credentials"].masters[0] == ("a/one_01", particular)
 
 
-def test_weights_that_may_not_be_sold_are_told(built: QuickProject) -> None:
+def test_weights_that_may_not_be_sold_are_reported(built: QuickProject) -> None:
     version = built.latest
     rows: Any = tuple({**row, "commercial": False, "license": "CC-BY-NC-4.0"} for row in version.masters)
     object.__setattr__(version, "masters", rows)
@@ -306,13 +306,13 @@ def test_a_stray_file_beside_the_channels_is_no_channel(built: QuickProject, nam
     assert built.catalog.channels.names() == ["latest"]
 
 
-def test_a_channel_that_lacks_its_version_is_told_with_its_place(built: QuickProject) -> None:
+def test_a_channel_that_lacks_its_version_is_reported_with_its_place(built: QuickProject) -> None:
     (built.outputs / "channels" / "latest.json").write_text('{"schema": "cuesmith.channel/1", "history": []}')
     with pytest.raises(FormatError, match=r"channels/latest.json: not a channel: 'version' is missing"):
         built.catalog.latest()
 
 
-def test_a_torn_channel_is_told_with_its_place(built: QuickProject) -> None:
+def test_a_torn_channel_is_reported_with_its_place(built: QuickProject) -> None:
     (built.outputs / "channels" / "latest.json").write_text('{"schema"')
     with pytest.raises(FormatError, match=r"channels/latest.json: not a channel"):
         built.catalog.latest()

@@ -22,7 +22,7 @@ def between(project: QuickProject, before: int, after: int) -> dict[str, Change]
     return {f"{change.asset}_{change.variation}": change for change in changes}
 
 
-def told(project: QuickProject, before: int = 1, after: int = 2) -> dict[str, tuple[str, ...]]:
+def reported(project: QuickProject, before: int = 1, after: int = 2) -> dict[str, tuple[str, ...]]:
     return {
         name: (change.kind, *change.reason_words) for name, change in between(project, before, after).items()
     }
@@ -33,14 +33,14 @@ def test_a_version_does_not_differ_from_itself(project: QuickProject) -> None:
     assert between(project, 1, 1) == {}
 
 
-def test_recipes_mastering_labels_additions_and_removals_are_told_in_words(project: QuickProject) -> None:
+def test_recipes_mastering_labels_additions_and_removals_are_reported_in_words(project: QuickProject) -> None:
     project.first_build()
     four = "  - {id: c/four, kind: sfx, prompt: fourth, duration: 0.3s}\n"
     project.write(
         ONE.replace("[x]", "[x, y]") + TWO.replace("second", "other").replace("0.4s", "0.5s") + four
     )
     project.build()
-    assert told(project) == {
+    assert reported(project) == {
         "a/one_1": ("changed", "tags changed: x -> x y"),
         "a/one_2": ("changed", "tags changed: x -> x y"),
         "a/two_1": ("changed", "prompt changed", "duration changed: 0.4 s -> 0.5 s"),
@@ -55,7 +55,7 @@ def test_backwards_it_says_the_opposite(project: QuickProject) -> None:
     project.first_build()
     project.write(ONE + TWO.replace("0.4s", "0.5s"))
     project.build()
-    assert told(project, 2, 1) == {
+    assert reported(project, 2, 1) == {
         "a/two_1": ("changed", "duration changed: 0.5 s -> 0.4 s"),
         "b/three_1": ("added",),
     }
@@ -78,13 +78,13 @@ def test_reviews_are_reasons(project: QuickProject) -> None:
     project.say("approve", project.row("a/two"))
     project.write(ONE + TWO.replace("second", "other") + THREE)
     project.build()
-    assert told(project) == {
+    assert reported(project) == {
         "a/two_1": ("changed", "a new take waits for review: prompt changed"),
         "b/three_1": ("changed", "rejected in review"),
     }
     project.say("approve", project.row("a/two")["waiting"])
     project.build()
-    assert told(project, 2, 3) == {
+    assert reported(project, 2, 3) == {
         "a/two_1": ("changed", "approved in review: the waiting take took its place", "prompt changed")
     }
 
@@ -96,46 +96,46 @@ def test_versions_that_are_no_neighbours_tell_a_re_roll_from_a_rejection(project
     project.build()
     project.write(ONE.replace("[x]", "[y]") + TWO + THREE)
     project.build()
-    words = {name: reasons for name, (_, *reasons) in told(project, 1, 3).items() if name[:5] != "a/one"}
+    words = {name: reasons for name, (_, *reasons) in reported(project, 1, 3).items() if name[:5] != "a/one"}
     assert words == {"a/two_1": ["another take requested in review"], "b/three_1": ["rejected in review"]}
-    assert told(project, 1, 2) == {name: ("changed", *reasons) for name, reasons in words.items()}
+    assert reported(project, 1, 2) == {name: ("changed", *reasons) for name, reasons in words.items()}
     asked = ("catalog", "diff", "1", "3", "--outputs", str(project.outputs))
     said = CliRunner().invoke(app, asked).stdout
     assert said.count("another take requested in review") == said.count("rejected in review") == 1
 
 
-def test_a_status_is_told_with_its_reason(project: QuickProject) -> None:
+def test_a_status_is_reported_with_its_reason(project: QuickProject) -> None:
     project.first_build()
     project.write(ONE + TWO.replace("second", "now fail") + THREE)
     project.build()
-    [(_, reason)] = [told(project)["a/two_1"]]
+    [(_, reason)] = [reported(project)["a/two_1"]]
     assert reason.startswith("status changed: current -> stale (the toy was told to fail")
 
 
-def test_another_reason_for_the_same_status_is_told(project: QuickProject) -> None:
+def test_another_reason_for_the_same_status_is_reported(project: QuickProject) -> None:
     project.first_build()
     project.write(ONE + TWO.replace("second", "now fail") + THREE)
     project.build()
     project.write(ONE + TWO.replace("second", "now break") + THREE)
     project.build()
-    [(_, reason)] = [told(project, 2, 3)["a/two_1"]]
+    [(_, reason)] = [reported(project, 2, 3)["a/two_1"]]
     assert reason.startswith("stale for another reason: engine toy broke")
 
 
-def test_renamed_files_are_told(project: QuickProject) -> None:
+def test_renamed_files_are_reported(project: QuickProject) -> None:
     project.first_build()
     project.write(ONE + TWO.replace("0.4s", '0.4s, naming: "{id}-take{variation}"') + THREE)
     project.build()
-    assert told(project) == {"a/two_1": ("changed", "files renamed: a/two_01 -> a/two-take01")}
+    assert reported(project) == {"a/two_1": ("changed", "files renamed: a/two_01 -> a/two-take01")}
     assert not between(project, 1, 2)["a/two_1"].audible
 
 
-def test_files_that_were_signed_again_by_the_same_signer_are_told(project: QuickProject) -> None:
+def test_files_that_were_signed_again_by_the_same_signer_are_reported(project: QuickProject) -> None:
     project.first_build()
     row: Any = project.row("a/two")
-    told = {"signed_by": "Studio", "reason": None, "unsigned": row["files"]}
+    reported = {"signed_by": "Studio", "reason": None, "unsigned": row["files"]}
     files = {path: {**item, "sha256": "0" * 64} for path, item in row["files"].items()}
-    change = compare({**row, "credentials": told}, {**row, "files": files, "credentials": told}, {})
+    change = compare({**row, "credentials": reported}, {**row, "files": files, "credentials": reported}, {})
     assert change is not None
     assert change.reason_words == ("signed again",)
 
@@ -146,7 +146,7 @@ def test_without_records_the_rows_still_tell(project: QuickProject) -> None:
     project.build()
     for path in (project.outputs / "masters").glob("*.json"):
         path.unlink()
-    assert told(project) == {"a/two_1": ("changed", "prompt changed")}
+    assert reported(project) == {"a/two_1": ("changed", "prompt changed")}
 
 
 def test_history_follows_one_asset_through_the_versions_that_changed_it(project: QuickProject) -> None:
@@ -171,7 +171,7 @@ def test_history_compares_with_the_version_that_was_latest_then(project: QuickPr
     assert [step.version for step in asset_history(project.catalog, "a/two")] == [1, 2]
 
 
-def test_a_signature_is_told_by_its_signer(project: QuickProject) -> None:
+def test_a_signature_is_reported_by_its_signer(project: QuickProject) -> None:
     project.first_build()
     row: Any = project.row("a/two")
     signed: Any = {**row, "credentials": {"signed_by": "Studio", "reason": None, "unsigned": row["files"]}}
@@ -191,14 +191,14 @@ def rejected_then_approved_again(project: QuickProject) -> None:
 
 def test_what_a_version_says_of_the_one_before_never_changes(project: QuickProject) -> None:
     rejected_then_approved_again(project)
-    assert told(project) == {"a/two_1": ("changed", "rejected in review")}
+    assert reported(project) == {"a/two_1": ("changed", "rejected in review")}
     assert [step.change.reason_words for step in asset_history(project.catalog, "a/two")] == [
         (),
         ("rejected in review",),
     ]
     for path in (project.outputs / "masters").glob("*.json"):
         path.unlink()
-    assert told(project) == {"a/two_1": ("changed", "rejected in review")}
+    assert reported(project) == {"a/two_1": ("changed", "rejected in review")}
     assert project.catalog.read(2).reasons == {("a/two", 1): ("rejected in review",)}
 
 
@@ -217,7 +217,7 @@ def test_reasons_are_those_of_the_plan_and_stay_when_the_chain_is_newer(project:
         ("a/two", 1): ("candidates changed: 1 -> 2", "prompt changed", "seed changed"),
         ("b/three", 1): ("rejected in review", "prompt changed"),
     }
-    assert told(project)["b/three_1"] == ("changed", "rejected in review", "prompt changed")
+    assert reported(project)["b/three_1"] == ("changed", "rejected in review", "prompt changed")
 
 
 def test_every_key_of_a_row_that_differs_is_a_change(project: QuickProject) -> None:

@@ -98,7 +98,7 @@ def test_an_edited_version_is_refused_everywhere_and_put_back(built: QuickProjec
     assert built.harm() == []
 
 
-def test_an_edited_record_is_told_from_an_edited_version(built: QuickProject) -> None:
+def test_an_edited_record_is_reported_from_an_edited_version(built: QuickProject) -> None:
     digest = built.row("a/one")["master"]
     edit(
         built.outputs / "masters" / f"{digest}.json",
@@ -140,7 +140,7 @@ def test_a_store_without_hashes_opens_and_a_move_records_them(built: QuickProjec
     assert built.harm() == []
 
 
-def test_channels_that_record_different_hashes_are_told(built: QuickProject) -> None:
+def test_channels_that_record_different_hashes_are_reported(built: QuickProject) -> None:
     def change(channel: Any) -> None:
         channel["history"][0]["files"]["catalog.json"]["sha256"] = "ab" * 32
 
@@ -192,9 +192,9 @@ def test_a_version_without_a_copy_is_set_aside_and_hides_no_other(built: QuickPr
         assert "cuesmith promote NUMBER --channel release" in repaired.stdout
     else:
         assert repaired.exit_code == 0
-    told = built.build()
-    assert (told["generated"], told["mastered"]) == (0, 0)
-    assert told["version"] == (2 if number == 1 else 3)
+    output = built.build()
+    assert (output["generated"], output["mastered"]) == (0, 0)
+    assert output["version"] == (2 if number == 1 else 3)
     for words in (("catalog", "versions"), ("gc", "--dry-run"), ("report",), ("catalog", "history", "*")):
         assert run(built, *words).exit_code == 0
 
@@ -273,7 +273,7 @@ WRONG_CHANNELS: dict[str, Callable[[Any], Any]] = {
 
 @pytest.mark.parametrize("wrong", WRONG_CHANNELS)
 @pytest.mark.parametrize("cure", [("verify", "--repair"), ("catalog", "rollback", "--to", 2)])
-def test_a_channel_that_was_edited_is_told_and_made_again(
+def test_a_channel_that_was_edited_is_reported_and_made_again(
     built: QuickProject, wrong: str, cure: tuple[Any, ...]
 ) -> None:
     before = built.catalog.channel("latest")
@@ -300,7 +300,7 @@ def conflict(path: Path) -> None:
 
 
 @pytest.mark.parametrize("cure", [("verify", "--repair"), ("catalog", "rollback", "--to", 1)])
-def test_a_channel_with_a_conflict_of_git_is_told_and_cured(
+def test_a_channel_with_a_conflict_of_git_is_reported_and_cured(
     built: QuickProject, cure: tuple[Any, ...]
 ) -> None:
     conflict(channel_of(built))
@@ -389,7 +389,7 @@ def review_lines(project: QuickProject) -> Path:
     return project.outputs / "reviews.jsonl"
 
 
-def test_damaged_lines_of_reviews_are_told_and_set_aside(built: QuickProject) -> None:
+def test_damaged_lines_of_reviews_are_reported_and_set_aside(built: QuickProject) -> None:
     path = review_lines(built)
     lines = path.read_bytes().splitlines(keepends=True)
     ours, theirs = lines[:2], lines[2:]
@@ -404,7 +404,7 @@ def test_damaged_lines_of_reviews_are_told_and_set_aside(built: QuickProject) ->
     assert built.harm() == []
 
 
-def test_a_decision_whose_line_lost_its_end_is_told_and_kept(built: QuickProject) -> None:
+def test_a_decision_whose_line_lost_its_end_is_reported_and_kept(built: QuickProject) -> None:
     path = review_lines(built)
     whole = path.read_bytes()
     path.write_bytes(whole.removesuffix(b"\n"))
@@ -423,7 +423,7 @@ def test_a_review_of_a_newer_release_stays(built: QuickProject) -> None:
 
 
 @pytest.mark.parametrize("event", [{"variation": "1"}, {"action": "like"}, {"master": None}, {"at": 5}])
-def test_a_review_of_the_wrong_types_is_told(built: QuickProject, event: dict[str, Any]) -> None:
+def test_a_review_of_the_wrong_types_is_reported(built: QuickProject, event: dict[str, Any]) -> None:
     path = review_lines(built)
     value = {**json.loads(path.read_text().splitlines()[0]), **event}
     with path.open("a") as file:
@@ -435,7 +435,7 @@ def test_a_review_of_the_wrong_types_is_told(built: QuickProject, event: dict[st
 
 @pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
 @pytest.mark.parametrize("name", ["catalog.json", "catalog.parquet"])
-def test_a_version_file_that_cannot_be_read_is_told_and_put_back(built: QuickProject, name: str) -> None:
+def test_a_version_file_that_cannot_be_read_is_reported_and_put_back(built: QuickProject, name: str) -> None:
     path = file_of(built, 1, name)
     before = path.read_bytes()
     path.unlink()
@@ -479,7 +479,7 @@ def test_an_object_store_is_checked_and_repaired_like_a_folder(project: QuickPro
         (("candidates",), [{"take": "ab", "object": None}]),
     ],
 )
-def test_a_record_that_lacks_what_rows_take_from_it_is_told_and_costs_no_version(
+def test_a_record_that_lacks_what_rows_take_from_it_is_reported_and_costs_no_version(
     built: QuickProject, path: tuple[str, ...], value: Any
 ) -> None:
     built.forget_hashes()

@@ -148,7 +148,7 @@ def test_events_come_back_as_they_were_said(tmp_path: Path) -> None:
     assert len({one.id for one in reviews.events()}) == 2
 
 
-def test_a_comment_of_several_lines_is_told_set_in() -> None:
+def test_a_comment_of_several_lines_is_reported_set_in() -> None:
     said = ReviewEvent("2026-01-01T00:00:00Z", "Ada", "comment", "a", 1, "t", "m", "too dark\nand too long")
     assert str(said) == "a_01 by Ada: too dark\n    and too long"
 
@@ -170,7 +170,7 @@ def test_bringing_events_again_adds_nothing(tmp_path: Path) -> None:
         ([], "reviews.jsonl:2: not a review event"),
     ],
 )
-def test_a_line_that_is_no_event_is_told_with_its_place(tmp_path: Path, line: Any, said: str) -> None:
+def test_a_line_that_is_no_event_is_reported_with_its_place(tmp_path: Path, line: Any, said: str) -> None:
     reviews = Reviews(Store.open(tmp_path))
     add(reviews, event("approve"))
     if isinstance(line, dict) and line.get("at"):
@@ -255,6 +255,6 @@ def test_a_name_as_lists_print_it_chooses_one_master_and_an_id_comes_first() -> 
     assert Filter("a/one_01", 2).select(rows, reviews) == []
 
 
-def test_a_state_that_there_is_not_is_told() -> None:
+def test_a_state_that_there_is_not_is_reported() -> None:
     with pytest.raises(UsageError, match="--state 'fine' is unknown; choose from current, locked"):
         Filter(states=("fine",))

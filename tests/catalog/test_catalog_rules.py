@@ -62,7 +62,9 @@ def test_rules_belong_to_the_version_and_a_change_of_them_makes_a_new_one(projec
         ("promotion: {playtest: {deny: [credentials]}}\n", "deny"),
     ],
 )
-def test_a_rule_that_cannot_be_is_told_with_its_line(project: QuickProject, rules: str, said: str) -> None:
+def test_a_rule_that_cannot_be_is_reported_with_its_line(
+    project: QuickProject, rules: str, said: str
+) -> None:
     with_rules(project, rules)
     with pytest.raises(ManifestError) as error:
         load(project.manifest)

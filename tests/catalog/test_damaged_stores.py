@@ -1,4 +1,4 @@
-"""A small store with every kind of file, each damaged in every way: told, never a traceback, and the advice helps."""
+"""A small store with every kind of file, each damaged in every way: reported without a traceback; the advice helps."""
 
 from __future__ import annotations
 
@@ -115,9 +115,9 @@ def check_whole(project: QuickProject, whole: QuickProject, kind: str) -> None:
     assert run(project, "verify").exit_code == 0, run(project, "verify").output
     for words in LOOKS:
         assert run(project, *words).exit_code == 0, (words, run(project, *words).output)
-    told = json.loads(run(project, "catalog", "versions", "--json").stdout)
-    assert told["broken"] == []
-    assert [one["version"] for one in told["versions"]][:3] == [1, 2, 3]
+    output = json.loads(run(project, "catalog", "versions", "--json").stdout)
+    assert output["broken"] == []
+    assert [one["version"] for one in output["versions"]][:3] == [1, 2, 3]
     assert [project.catalog.read(number) for number in (1, 2)] == [
         whole.catalog.read(number) for number in (1, 2)
     ]
@@ -141,7 +141,7 @@ def names(case: tuple[str, damage.Damage]) -> str:
 
 
 @pytest.mark.parametrize("case", QUICK, ids=names)
-def test_damage_is_told_and_the_advice_helps(
+def test_damage_is_reported_and_the_advice_helps(
     whole: QuickProject, tmp_path: Path, case: tuple[str, damage.Damage]
 ) -> None:
     check_damage(whole, tmp_path, *case, seed=0)
@@ -150,7 +150,7 @@ def test_damage_is_told_and_the_advice_helps(
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("case", CASES, ids=names)
-def test_every_damage_to_every_file_is_told(
+def test_every_damage_to_every_file_is_reported(
     whole: QuickProject, tmp_path: Path, case: tuple[str, damage.Damage], seed: int
 ) -> None:
     check_damage(whole, tmp_path, *case, seed=seed)

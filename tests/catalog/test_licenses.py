@@ -150,11 +150,11 @@ def test_the_record_has_the_terms_and_the_list_has_the_texts_for_the_credits(pro
 
 def test_the_plan_says_what_the_gate_will_refuse_and_what_is_asked_for(project: QuickProject) -> None:
     write(project, "license: {commercial: true}\n")
-    told = run(project, "plan", str(project.manifest)).stderr
-    assert f"the release gate will refuse {CONDITION}, and the manifest declares none" in told
-    assert f"the release gate will refuse {NOT_RESEARCH}" in told
-    assert "the license of community/model asks you to show in the credits: Powered by Example AI" in told
-    assert "free/model" not in told.replace("free free/model", "")
+    output = run(project, "plan", str(project.manifest)).stderr
+    assert f"the release gate will refuse {CONDITION}, and the manifest declares none" in output
+    assert f"the release gate will refuse {NOT_RESEARCH}" in output
+    assert "the license of community/model asks you to show in the credits: Powered by Example AI" in output
+    assert "free/model" not in output.replace("free free/model", "")
     rows = json.loads(run(project, "plan", str(project.manifest), "--json").stdout)["licenses"]
     assert [row["engine"] for row in rows] == ["community", "mystery", "research"]
 
@@ -197,7 +197,7 @@ def test_unknown_is_never_allowed(name: str, declared: LicenseDeclaration | None
         ("license: {commercial: true, revenue: 5}\n", "license.revenue: unknown key"),
     ],
 )
-def test_a_declaration_that_cannot_be_is_told_with_its_line(
+def test_a_declaration_that_cannot_be_is_reported_with_its_line(
     project: QuickProject, declaration: str, said: str
 ) -> None:
     write(project, declaration)

@@ -56,7 +56,7 @@ def test_files_and_pem_texts_configure_the_same_identity(given, tmp_path: Path) 
         ("cert", "cert", "CUESMITH_C2PA_KEY contains no private key"),
     ],
 )
-def test_what_is_wrong_is_told_with_the_variable_and_never_with_the_key(
+def test_what_is_wrong_is_reported_with_the_variable_and_never_with_the_key(
     given, certificate: str | None, key: str | None, said: str
 ) -> None:
     texts = {"cert": STUDIO.certificates, "key": STUDIO.key}

@@ -191,8 +191,8 @@ def test_players_find_replaygain_where_they_look(tmp_path) -> None:
         pytest.skip("ffprobe is not installed")
     for audio_format in ("flac", "ogg", "mp3"):
         path = file_of(audio_format, tmp_path)
-        told = subprocess.run([program, path], capture_output=True, text=True, check=True).stderr
-        found = re.search(r"replaygain: track gain - (\S+), track peak - (\S+),", told)
+        output = subprocess.run([program, path], capture_output=True, text=True, check=True).stderr
+        found = re.search(r"replaygain: track gain - (\S+), track peak - (\S+),", output)
         assert found is not None
         assert float(found[1]) == pytest.approx(-18 - measure(clip()).integrated_lufs, abs=0.01)
 

@@ -159,8 +159,8 @@ def test_exiftool_reads_every_label(audio_format: str, signed: bool, delivered: 
 def test_exiftool_reads_ixml_aswg_and_loop_of_a_wav(signed: bool, delivered: Delivered) -> None:
     tags = exiftool(delivered("wav", signed))
     assert tags["XML:BwfxmlProject"] == LABELS.project
-    told = {name: tags[f"XML:BwfxmlAswg{name}"] for name in ("CatId", "FxName", "UsageRights", "Project")}
-    assert told == {
+    output = {name: tags[f"XML:BwfxmlAswg{name}"] for name in ("CatId", "FxName", "UsageRights", "Project")}
+    assert output == {
         "CatId": "MUSCMisc",
         "FxName": "Forest Explore",
         "UsageRights": LABELS.license,

@@ -76,8 +76,8 @@ def test_the_tutorial_runs_and_prints_what_it_shows(tmp_path: Path, prefect_serv
 def test_commands_that_pages_and_messages_name_are_there() -> None:
     """What stands between backticks as ``cuesmith X Y`` can be typed."""
     files = [*PAGES, *(path for path in (ROOT / "pipeline").rglob("*") if path.suffix in (".py", ".js"))]
-    told = "".join(path.read_text(encoding="utf-8") for path in files)
-    named = set(re.findall(r"`cuesmith ([a-z]+)(?: ([a-z]+)\b)?", told))
+    output = "".join(path.read_text(encoding="utf-8") for path in files)
+    named = set(re.findall(r"`cuesmith ([a-z]+)(?: ([a-z]+)\b)?", output))
     groups = {name: getattr(app.load(name), "commands", {}) for name, _ in named if name in app.COMMANDS}
     wrong = {name for name, _ in named} - groups.keys()
     wrong |= {

@@ -133,7 +133,7 @@ def test_what_a_kill_left_half_made_goes_with_its_file(project: QuickProject) ->
     assert not half.exists()
 
 
-def test_a_deleted_file_is_told_and_restored(project: QuickProject) -> None:
+def test_a_deleted_file_is_reported_and_restored(project: QuickProject) -> None:
     project.first_build()
     before = project.library()
     (folder(project) / "a" / "two_01.wav").unlink()

@@ -89,7 +89,7 @@ def test_audio_is_the_same_in_another_folder_with_other_workers_and_order(tmp_pa
     assert one.library() == other.library()
 
 
-def test_a_failing_take_stops_no_other_and_is_told(toys: ToyProject) -> None:
+def test_a_failing_take_stops_no_other_and_is_reported(toys: ToyProject) -> None:
     toys.write(ONE + TWO.replace("second", "please fail") + THREE)
     result = toys.build(devices="cpu:2")
     assert result["failed"] == [
@@ -292,7 +292,7 @@ def test_two_builds_at_once_agree(toys: ToyProject) -> None:
     assert _harm(toys) == []
 
 
-def test_an_unknown_device_is_told_before_anything_is_made(toys: ToyProject) -> None:
+def test_an_unknown_device_is_reported_before_anything_is_made(toys: ToyProject) -> None:
     with pytest.raises(CuesmithError, match="'gpu' is not a device; give auto, cpu, cpu:4"):
         toys.build(devices="gpu")
     assert not toys.outputs.exists()

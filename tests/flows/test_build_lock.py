@@ -120,20 +120,20 @@ def remote() -> Store:
 
 def test_in_an_object_store_the_second_waits_for_the_first(remote: Store) -> None:
     order: list[str] = []
-    told = threading.Event()
+    waiting = threading.Event()
 
-    def hear(text: str) -> None:
+    def heard(text: str) -> None:
         order.append(text)
-        told.set()
+        waiting.set()
 
     def second() -> None:
-        with build_lock(Store(FsspecBackend(remote.root), remote.root), "toys", "run-2", notify=hear):
+        with build_lock(Store(FsspecBackend(remote.root), remote.root), "toys", "run-2", notify=heard):
             order.append("second")
 
     thread = threading.Thread(target=second)
     with build_lock(remote, "toys", "run-1"):
         thread.start()
-        assert told.wait(60)
+        assert waiting.wait(60)
         order.append("first ends")
     thread.join(60)
     assert "another build is running (run run-1, since " in order[0]

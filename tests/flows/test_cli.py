@@ -112,7 +112,7 @@ def test_init_tells_the_project_apart_from_others(tmp_path: Path) -> None:
     assert load(tmp_path / "emberfall" / "cues.yaml").name == "emberfall"
 
 
-def test_what_cannot_be_written_is_told_in_one_line(tmp_path: Path) -> None:
+def test_what_cannot_be_written_is_reported_in_one_line(tmp_path: Path) -> None:
     taken = tmp_path / "taken"
     taken.write_text("a file")
     lines = [run("init", taken), run("init", taken / "game"), run("schema", "--write", tmp_path)]
@@ -141,7 +141,7 @@ def test_the_next_step_after_init_can_be_pasted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "what"), [("none.yaml", "no such manifest"), ("", "not a file"), ("n" * 300, "")]
 )
-def test_a_path_that_is_no_manifest_is_told_in_one_line(name: str, what: str, tmp_path: Path) -> None:
+def test_a_path_that_is_no_manifest_is_reported_in_one_line(name: str, what: str, tmp_path: Path) -> None:
     for command in ("validate", "plan", "build"):
         result = run(command, tmp_path / name)
         assert result.exit_code == 2
@@ -149,7 +149,7 @@ def test_a_path_that_is_no_manifest_is_told_in_one_line(name: str, what: str, tm
         assert result.stderr.endswith("; give the path of a .yaml file, or create one: cuesmith init\n")
 
 
-def test_outputs_that_cannot_be_looked_at_are_told(place: list[str], tmp_path: Path) -> None:
+def test_outputs_that_cannot_be_looked_at_are_reported(place: list[str], tmp_path: Path) -> None:
     result = run("plan", place[0], "--outputs", tmp_path / ("n" * 300))
     assert result.exit_code == 4
     assert "the path is too long for this file system" in result.stderr
@@ -184,28 +184,28 @@ def test_validate_counts_assets_under_every_profile(place: list[str]) -> None:
     assert answer("validate", place[0])["assets"] == {"default": 3, "quiet": 3}
 
 
-def test_manifest_errors_are_told_all_at_once_with_exit_2(toys: ToyProject, place: list[str]) -> None:
+def test_manifest_errors_are_reported_all_at_once_with_exit_2(toys: ToyProject, place: list[str]) -> None:
     toys.write(ONE.replace("kind", "knd") + TWO.replace("0.4s", "soon"))
     result = run("plan", *place)
     assert result.exit_code == 2
     assert result.stderr.count("error: ") >= 2
-    told = answer("plan", *place)
-    assert told["exit_code"] == 2
-    assert {"file", "line", "where", "what", "remedy"} == set(told["problems"][0])
+    output = answer("plan", *place)
+    assert output["exit_code"] == 2
+    assert {"file", "line", "where", "what", "remedy"} == set(output["problems"][0])
 
 
 def test_plan_prints_one_object(place: list[str]) -> None:
-    told = answer("plan", *place)
-    assert set(told) == {"assets", "totals", "leaving", "missing", "removals", "library", "estimate"}
-    assert (told["missing"], told["removals"], told["library"]) == ([], None, [])
-    assert told["leaving"] == []
-    [model] = told["estimate"].pop("models")
+    output = answer("plan", *place)
+    assert set(output) == {"assets", "totals", "leaving", "missing", "removals", "library", "estimate"}
+    assert (output["missing"], output["removals"], output["library"]) == ([], None, [])
+    assert output["leaving"] == []
+    [model] = output["estimate"].pop("models")
     workers = (model["device_seconds"] - 1.7) / START_S
     assert model["takes"] == 4
     assert workers == pytest.approx(round(workers))
     assert 1 <= round(workers) <= len(model["devices"])
-    assert 0.5 <= told["estimate"]["generate_seconds"] - START_S <= 1.7
-    assert told["assets"][0] == {
+    assert 0.5 <= output["estimate"]["generate_seconds"] - START_S <= 1.7
+    assert output["assets"][0] == {
         "asset": "a/one",
         "variation": 1,
         "action": "generate",
@@ -214,8 +214,10 @@ def test_plan_prints_one_object(place: list[str]) -> None:
         "model": "toy",
         "seconds": 0.5,
     }
-    assert told["totals"]["actions"]["generate"] == 4
-    assert told["totals"]["generate"] == [{"engine": "toy", "model": "toy", "takes": 4, "audio_seconds": 1.7}]
+    assert output["totals"]["actions"]["generate"] == 4
+    assert output["totals"]["generate"] == [
+        {"engine": "toy", "model": "toy", "takes": 4, "audio_seconds": 1.7}
+    ]
 
 
 def test_plan_names_what_leaves_the_catalog(built: ToyProject, built_place: list[str]) -> None:
@@ -229,7 +231,7 @@ def test_plan_names_what_leaves_the_catalog(built: ToyProject, built_place: list
 
 def test_build_prints_one_object_and_check_follows_it(toys: ToyProject, place: list[str]) -> None:
     assert run("plan", "--check", *place).exit_code == 1
-    told = answer("build", *place, "--devices", "cpu")
+    output = answer("build", *place, "--devices", "cpu")
     made = {"version", "published", "generated", "mastered", "reused", "waiting", "failed", "left"}
     keys = made | {
         "off_target",
@@ -242,12 +244,12 @@ def test_build_prints_one_object_and_check_follows_it(toys: ToyProject, place: l
         "seconds",
         "estimated_seconds",
     }
-    assert set(told) == keys
-    assert told["generate"]["estimated_seconds"] == 1.7 + START_S
-    assert 0 < told["generate"]["seconds"] < told["seconds"]
+    assert set(output) == keys
+    assert output["generate"]["estimated_seconds"] == 1.7 + START_S
+    assert 0 < output["generate"]["seconds"] < output["seconds"]
     assert run("plan", "--check", *place).exit_code == 0
     again = answer("build", *place)
-    assert (again["version"], again["published"], again["reused"]) == (told["version"], False, 4)
+    assert (again["version"], again["published"], again["reused"]) == (output["version"], False, 4)
     assert set(again) == keys
 
 
@@ -275,11 +277,11 @@ def test_catalog_shows_versions_masters_and_provenance(built_place: list[str]) -
         ("a/one", 2),
         ("a/two", 1),
     ]
-    told = answer("catalog", "show", "a/two", "--provenance", *built_place[1:])["masters"][0]
-    assert told["provenance"]["take"]["recipe"]["prompt"] == "second"
+    output = answer("catalog", "show", "a/two", "--provenance", *built_place[1:])["masters"][0]
+    assert output["provenance"]["take"]["recipe"]["prompt"] == "second"
 
 
-def test_verify_finds_a_flipped_bit_and_repair_lets_the_next_build_make_it_anew(
+def test_verify_finds_a_flipped_bit_and_repair_lets_the_next_build_make_it_again(
     built: ToyProject, built_place: list[str]
 ) -> None:
     before = built.library()
@@ -298,7 +300,7 @@ def test_verify_finds_a_flipped_bit_and_repair_lets_the_next_build_make_it_anew(
     assert built.library() == before
 
 
-def test_a_version_that_a_channel_names_and_is_gone_is_found_and_told(
+def test_a_version_that_a_channel_names_and_is_gone_is_found_and_reported(
     built: ToyProject, built_place: list[str]
 ) -> None:
     (built.outputs / "catalog" / "000001" / "catalog.json").unlink()
@@ -331,7 +333,7 @@ def test_a_slip_in_outputs_is_not_a_whole_store(name: str, tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_library_mark_that_cannot_be_read_makes_the_library_anew(
+def test_a_library_mark_that_cannot_be_read_makes_the_library_again(
     built: ToyProject, built_place: list[str]
 ) -> None:
     mark = built.outputs / "library" / "latest" / ".version"
@@ -387,8 +389,8 @@ def test_gc_keeps_what_is_named_and_tells_what_it_would_remove(
 ) -> None:
     stray = built.outputs / "tmp" / "stray"
     stray.write_bytes(b"half")
-    told = answer("gc", *built_place[1:], "--grace", "0", "--dry-run")
-    assert (told["objects"], len(told["temporary"])) == ([], 1)
+    output = answer("gc", *built_place[1:], "--grace", "0", "--dry-run")
+    assert (output["objects"], len(output["temporary"])) == ([], 1)
     assert stray.exists()
     assert answer("gc", *built_place[1:], "--grace", "0")["kept_objects"] > 0
     assert not stray.exists()

@@ -35,8 +35,8 @@ def change(project: QuickProject) -> None:
 
 def test_versions_tell_the_channels_that_point_to_them(project: QuickProject) -> None:
     change(project)
-    told = answer(project, "catalog", "versions")["versions"]
-    assert [(line["version"], line["channels"]) for line in told] == [(1, []), (2, ["latest"])]
+    output = answer(project, "catalog", "versions")["versions"]
+    assert [(line["version"], line["channels"]) for line in output] == [(1, []), (2, ["latest"])]
     assert "<- latest" in run(project, "catalog", "versions").stdout.splitlines()[1]
 
 
@@ -80,8 +80,8 @@ def test_diff_tells_people_and_programs(project: QuickProject) -> None:
     assert said.stdout.startswith("changed  a/two_01")
     assert "prompt changed" in said.stdout
     assert "0 added, 0 removed, 1 changed" in said.stderr
-    told = answer(project, "catalog", "diff", 1, 2)
-    assert told["totals"] == {"added": 0, "removed": 0, "changed": 1, "audible": 1}
+    output = answer(project, "catalog", "diff", 1, 2)
+    assert output["totals"] == {"added": 0, "removed": 0, "changed": 1, "audible": 1}
     assert run(project, "catalog", "diff", 1, 9).exit_code == 2
 
 
@@ -92,8 +92,8 @@ def test_history_weaves_versions_and_reviews(project: QuickProject) -> None:
     assert ["version 1" in lines[0], "by Ada: too loud" in lines[1], "rejected in review" in lines[2]] == [
         True
     ] * 3
-    told = answer(project, "catalog", "history", "a/two")
-    assert (len(told["history"]), len(told["reviews"])) == (2, 1)
+    output = answer(project, "catalog", "history", "a/two")
+    assert (len(output["history"]), len(output["reviews"])) == (2, 1)
     assert run(project, "catalog", "history", "nobody").exit_code == 2
 
 
@@ -102,9 +102,9 @@ def test_history_takes_what_show_takes(project: QuickProject) -> None:
     whole = answer(project, "catalog", "history", "a/one")
     assert {step["variation"] for step in whole["history"]} == {1, 2}
     for words in (["a/one_02"], ["a/one", "--variation", "2"], ["a/*_02"]):
-        told = answer(project, "catalog", "history", *words)
-        assert [(step["asset"], step["variation"]) for step in told["history"]] == [("a/one", 2)]
-        assert [(event["asset"], event["variation"]) for event in told["reviews"]] == [("a/one", 2)]
+        output = answer(project, "catalog", "history", *words)
+        assert [(step["asset"], step["variation"]) for step in output["history"]] == [("a/one", 2)]
+        assert [(event["asset"], event["variation"]) for event in output["reviews"]] == [("a/one", 2)]
     nothing = run(project, "catalog", "history", "a/one", "--variation", "9")
     assert nothing.exit_code == 2
     assert "no version has a master that matches 'a/one' variation 9" in nothing.stderr
@@ -146,12 +146,12 @@ def test_promote_refuses_with_everything_and_exits_with_1(project: QuickProject)
         (["--override", "pretty", "--because", "x"], "unknown; choose from non-commercial"),
     ],
 )
-def test_overrides_that_do_not_fit_are_told(project: QuickProject, words: list[str], said: str) -> None:
+def test_overrides_that_do_not_fit_are_reported(project: QuickProject, words: list[str], said: str) -> None:
     result = run(project, "promote", 1, "--channel", "release", *words)
     assert (result.exit_code, said in result.stderr) == (2, True)
 
 
-def test_an_override_that_was_not_needed_is_told(project: QuickProject) -> None:
+def test_an_override_that_was_not_needed_is_reported(project: QuickProject) -> None:
     words = [
         word
         for code in ("placeholder", "unapproved", "credentials", "stale")
@@ -173,8 +173,8 @@ def test_rollback_says_where_the_channel_is(project: QuickProject) -> None:
 
 
 def test_reviews_are_written_listed_and_signed(project: QuickProject) -> None:
-    told = answer(project, "review", "approve", "a/*", "--by", "Ada", "-m", "good")
-    assert [(event["asset"], event["variation"]) for event in told["events"]] == [
+    output = answer(project, "review", "approve", "a/*", "--by", "Ada", "-m", "good")
+    assert [(event["asset"], event["variation"]) for event in output["events"]] == [
         ("a/one", 1),
         ("a/one", 2),
         ("a/two", 1),
@@ -217,7 +217,7 @@ def test_an_option_before_the_command_that_it_is_meant_for_is_not_lost(project: 
     assert "cuesmith review approve ... --outputs" in done.stderr
 
 
-def test_one_is_not_told_as_many(project: QuickProject) -> None:
+def test_one_is_not_reported_as_many(project: QuickProject) -> None:
     assert (
         run(project, "review", "approve", "a/two").stderr
         == f"1 decision by {reviewer_name()} on version 1. Next: cuesmith build\n"
@@ -241,7 +241,7 @@ def test_decisions_are_imported_once(project: QuickProject) -> None:
     file = project.folder / "ada.json"
     file.write_text(json.dumps(value))
     first, again = answer(project, "review", "import", file), answer(project, "review", "import", file)
-    assert [(len(told["added"]), told["known"]) for told in (first, again)] == [(1, 0), (0, 1)]
+    assert [(len(output["added"]), output["known"]) for output in (first, again)] == [(1, 0), (0, 1)]
     file.write_text(json.dumps(value | {"decisions": [item | {"action": "love"}]}))
     refused = run(project, "review", "import", file)
     assert (refused.exit_code, "decisions[0].action: 'love'" in refused.stderr) == (2, True)
@@ -327,7 +327,7 @@ def outside(project: QuickProject, *words: object) -> Result:
     return run(project, words[0], project.manifest, *words[1:])
 
 
-def test_what_is_quarantined_is_told_by_plan_show_history_and_versions(project: QuickProject) -> None:
+def test_what_is_quarantined_is_reported_by_plan_show_history_and_versions(project: QuickProject) -> None:
     project.write(QUIET.replace("a/two", "a/six") + ONE + TWO + THREE)
     project.build()
     planned = outside(project, "plan", "--check")
@@ -341,8 +341,8 @@ def test_what_is_quarantined_is_told_by_plan_show_history_and_versions(project: 
     assert "0 masters, 1 missing" in shown.stderr
     assert "a/six" not in run(project, "catalog", "show", "a/one").stdout
     assert run(project, "catalog", "show", "no/such").exit_code == 2
-    told = answer(project, "catalog", "show", "--state", "quarantined")
-    assert (told["masters"], [gap["asset"] for gap in told["missing"]]) == ([], ["a/six"])
+    output = answer(project, "catalog", "show", "--state", "quarantined")
+    assert (output["masters"], [gap["asset"] for gap in output["missing"]]) == ([], ["a/six"])
     assert "missing  a/six_01" in run(project, "catalog", "history", "a/six").stdout
     assert "1 missing  <- latest" in run(project, "catalog", "versions").stdout
     assert "quarantined: 1 master" in run(project, "promote", 2, "--channel", "release").stderr
@@ -390,8 +390,8 @@ def test_provenance_is_a_page_and_json_on_request(project: QuickProject) -> None
     assert "prompt: second" in page
     assert "limit db: 9.0" in page
     assert "{" not in page.replace("{id}", "")
-    [told] = answer(project, "catalog", "show", "a/two", "--provenance")["masters"]
-    assert told["provenance"]["mastering"]["limit_db"] == 9.0
+    [output] = answer(project, "catalog", "show", "a/two", "--provenance")["masters"]
+    assert output["provenance"]["mastering"]["limit_db"] == 9.0
 
 
 @pytest.mark.parametrize("words", [("show", "--version", 99), ("diff", 1, 99), ("table", "--version", 99)])
@@ -434,8 +434,8 @@ def test_the_manifest_of_a_version_comes_back(project: QuickProject) -> None:
     text = project.manifest.read_text()
     change(project)
     assert run(project, "catalog", "manifest", "--version", 1).stdout == text
-    told = answer(project, "catalog", "manifest")
-    assert told["files"] == [{"name": "cues.yaml", "text": project.manifest.read_text()}]
+    output = answer(project, "catalog", "manifest")
+    assert output["files"] == [{"name": "cues.yaml", "text": project.manifest.read_text()}]
     folder = project.folder / "old"
     assert run(project, "catalog", "manifest", "--version", 1, "--output", folder).exit_code == 0
     assert (folder / "cues.yaml").read_text() == text

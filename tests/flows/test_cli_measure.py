@@ -41,7 +41,7 @@ def run(*words: str | Path) -> Result:
     return CliRunner().invoke(app, ["measure", *(str(word) for word in words)])
 
 
-def told(*words: str | Path) -> Any:
+def reported(*words: str | Path) -> Any:
     return json.loads(run(*words, "--json").stdout)
 
 
@@ -54,13 +54,13 @@ def tone(folder: Path, name: str = "tone.wav", seconds: float = 4.0, level_db: f
 
 
 def test_json_has_exactly_the_promised_fields_in_their_order(tmp_path: Path) -> None:
-    answer = told(tone(tmp_path))
+    answer = reported(tone(tmp_path))
     assert list(answer) == ["files", "problems"]
     assert list(answer["files"][0]) == FIELDS
 
 
 def test_a_tone_measures_what_it_is(tmp_path: Path) -> None:
-    [found] = told(tone(tmp_path))["files"]
+    [found] = reported(tone(tmp_path))["files"]
     assert found["integrated_lufs"] == pytest.approx(-23.0, abs=0.1)
     assert found["true_peak_dbtp"] == pytest.approx(-23.0, abs=0.1)
     assert found["sample_peak_dbfs"] == pytest.approx(-23.0, abs=0.1)
@@ -142,11 +142,13 @@ def test_every_delivered_format_is_measured(audio_format: str, tmp_path: Path) -
     clip = Clip((0.1 * np.sin(2 * np.pi * 997 * time)).astype(np.float32)[None], 48000)
     path = tmp_path / f"sound.{audio_format}"
     path.write_bytes(encode(clip, audio_format))
-    [found] = told(path)["files"]
+    [found] = reported(path)["files"]
     assert found["integrated_lufs"] == pytest.approx(-23.0, abs=0.3)
 
 
-def test_m4a_is_measured_with_ffmpeg_alone_and_told_clearly_without(tmp_path: Path, monkeypatch: Any) -> None:
+def test_m4a_is_measured_with_ffmpeg_alone_and_reported_clearly_without(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
     program = shutil.which("ffmpeg") or find_ffmpeg()
     path = tmp_path / "sound.m4a"
     if not program:
@@ -156,7 +158,7 @@ def test_m4a_is_measured_with_ffmpeg_alone_and_told_clearly_without(tmp_path: Pa
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "ffmpeg").symlink_to(program)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    [found] = told(path)["files"]
+    [found] = reported(path)["files"]
     assert found["duration_s"] == pytest.approx(2.0, abs=0.05)
     monkeypatch.setattr(decoders, "imageio_ffmpeg", None)
     monkeypatch.setenv("PATH", "")

@@ -112,10 +112,10 @@ def test_everything_that_a_build_would_publish_is_in_the_plan(
     change(project)
     planned = run(project, "plan", "--check")
     assert planned.exit_code == 1
-    [told] = planned.stdout.splitlines()
+    [output] = planned.stdout.splitlines()
     action, _, reason = line.partition(" * ")
-    assert told.startswith(action)
-    assert reason in told
+    assert output.startswith(action)
+    assert reason in output
     [row] = [row for row in answer(project, "plan")["assets"] if row["action"] != "reuse"]
     assert f"{row['action']:<10} {row['asset']}_{row['variation']:02d}" == action
     before = project.latest.number
@@ -158,13 +158,13 @@ MANY = "".join(
 def test_a_long_plan_is_grouped_by_folder_and_reasons_with_counts(tmp_path: Path) -> None:
     project = QuickProject(tmp_path / "toys")
     project.write(MANY + "  - {id: lone, kind: sfx, prompt: p, duration: 0.1s}\n")
-    told = run(project, "plan")
-    assert [line.split() for line in told.stdout.splitlines()] == [
+    result = run(project, "plan")
+    assert [line.split() for line in result.stdout.splitlines()] == [
         ["generate", "a/*", "(24)", "new", "asset"],
         ["generate", "b/deep/*", "(24)", "new", "asset"],
         ["generate", "lone_01", "new", "asset"],
     ]
-    assert "cuesmith plan --full" in told.stderr
+    assert "cuesmith plan --full" in result.stderr
     assert len(run(project, "plan", "--full").stdout.splitlines()) == 49
     assert len(answer(project, "plan")["assets"]) == 49
 
@@ -234,7 +234,7 @@ def test_a_build_in_which_a_take_failed_teaches_nothing(tmp_path: Path) -> None:
     assert not (project.outputs / "cache" / "speeds").exists()
 
 
-def test_a_project_of_another_name_is_told_even_when_every_row_is_locked(tmp_path: Path) -> None:
+def test_a_project_of_another_name_is_reported_even_when_every_row_is_locked(tmp_path: Path) -> None:
     project = QuickProject(tmp_path / "toys")
     locked = TWO.replace("0.4s", "0.4s, lock: true")
     project.write(locked)

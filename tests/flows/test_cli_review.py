@@ -56,16 +56,16 @@ def test_a_reroll_is_shown_as_such_and_clear_ends_it(project: QuickProject) -> N
 def test_a_release_says_that_another_take_is_wanted(project: QuickProject) -> None:
     run(project, "review", "approve", "*")
     run(project, "review", "reroll", "a/two")
-    told = run(project, "promote", "1", "--channel", "beta")
-    assert "a/two_01  another take was requested" in told.stdout + told.stderr
+    result = run(project, "promote", "1", "--channel", "beta")
+    assert "a/two_01  another take was requested" in result.stdout + result.stderr
 
 
 @pytest.mark.parametrize("action", ["reject", "reroll"])
 def test_a_lock_refuses_what_would_replace_its_master(project: QuickProject, action: str) -> None:
     run(project, "review", "lock", "a/two")
-    told = run(project, "review", action, "a/*")
-    assert told.exit_code == 2
-    assert "locked, so no build replaces it: a/two_01; unlock first: cuesmith review unlock" in told.stderr
+    result = run(project, "review", action, "a/*")
+    assert result.exit_code == 2
+    assert "locked, so no build replaces it: a/two_01; unlock first: cuesmith review unlock" in result.stderr
     assert [event.action for event in Reviews(project.store).events()] == ["lock"]
     run(project, "review", "unlock", "a/two")
     assert run(project, "review", action, "a/*").exit_code == 0
@@ -74,19 +74,21 @@ def test_a_lock_refuses_what_would_replace_its_master(project: QuickProject, act
 def test_a_lock_in_the_manifest_is_named(project: QuickProject) -> None:
     project.write(ONE + TWO.replace("duration", "lock: true, duration") + THREE)
     project.build()
-    told = run(project, "review", "reject", "a/two")
-    assert told.exit_code == 0
-    assert "warning: locked in the manifest, so builds keep: a/two_01; remove lock: true there" in told.stderr
+    result = run(project, "review", "reject", "a/two")
+    assert result.exit_code == 0
+    assert (
+        "warning: locked in the manifest, so builds keep: a/two_01; remove lock: true there" in result.stderr
+    )
 
 
 def test_a_file_of_an_older_report_warns_of_each_replaced_take(project: QuickProject, tmp_path: Path) -> None:
     old, kept = project.row("a/two"), project.row("b/three")
     project.say("reject", old)
     project.build()
-    told = run(project, "review", "import", exported(tmp_path, 1, ("approve", old), ("approve", kept)))
-    assert told.exit_code == 0
-    assert "warning: this approve of a/two_01: version 2 has another take" in told.stderr
-    assert "of b/three_01:" not in told.stderr
+    result = run(project, "review", "import", exported(tmp_path, 1, ("approve", old), ("approve", kept)))
+    assert result.exit_code == 0
+    assert "warning: this approve of a/two_01: version 2 has another take" in result.stderr
+    assert "of b/three_01:" not in result.stderr
     assert [event.name for event in Reviews(project.store).events()[1:]] == ["a/two_01", "b/three_01"]
 
 
@@ -94,12 +96,12 @@ def test_a_file_that_contradicts_a_lock_is_imported_without_it(project: QuickPro
     locked, free = project.row("a/two"), project.row("b/three")
     run(project, "review", "lock", "a/two")
     file = exported(tmp_path, 1, ("reject", locked), ("reject", free))
-    told = run(project, "review", "import", file)
-    assert told.exit_code == 3
-    assert "warning: not imported: locked, so no build replaces it: a/two_01" in told.stderr
-    assert "1 decision of Ada added; 0 already known" in told.stderr
+    result = run(project, "review", "import", file)
+    assert result.exit_code == 3
+    assert "warning: not imported: locked, so no build replaces it: a/two_01" in result.stderr
+    assert "1 decision of Ada added; 0 already known" in result.stderr
     run(project, "review", "unlock", "a/two")
     again = run(project, "review", "import", file, "--json")
-    told_json = json.loads(again.stdout)
-    assert (again.exit_code, told_json["known"], told_json["refused"]) == (0, 1, [])
-    assert [event["asset"] for event in told_json["added"]] == ["a/two"]
+    added = json.loads(again.stdout)
+    assert (again.exit_code, added["known"], added["refused"]) == (0, 1, [])
+    assert [event["asset"] for event in added["added"]] == ["a/two"]

@@ -115,7 +115,7 @@ def studio(studio_once: Studio, studio_hook: Webhook) -> Studio:
     return studio_once
 
 
-def test_a_nightly_build_is_named_shown_and_told(studio: Studio, studio_hook: Webhook) -> None:
+def test_a_nightly_build_is_named_shown_and_reported(studio: Studio, studio_hook: Webhook) -> None:
     before = {one.pid for one in psutil.Process().children(recursive=True)}
     run = studio.run("nightly", ONE + TWO)
     assert run.state is not None
@@ -261,9 +261,9 @@ def test_prefect_shows_what_a_build_waits_for_and_every_warning(
     waits = "another build is running (run 20260101T000000-abcd, since "
     assert any(waits in line and line.endswith("; waiting until it ends") for line in first)
     assert any("a/gone" in line for line in first)
-    told = "the message to the webhook in CUESMITH_WEBHOOK_URL was not sent (HTTP 404); check the address"
-    assert told in first
-    assert told in second
+    output = "the message to the webhook in CUESMITH_WEBHOOK_URL was not sent (HTTP 404); check the address"
+    assert output in first
+    assert output in second
 
 
 def test_the_message_about_a_crash_names_manifest_and_profile(
@@ -273,8 +273,8 @@ def test_the_message_about_a_crash_names_manifest_and_profile(
     parameters = {"manifest": "manifests/game.yaml", "outputs": "outputs", "profile": "nightly"}
     run = FlowRun(flow_id=uuid4(), name="stylish-hawk", parameters=parameters)
     _notify_failure(build, run, Crashed(message="Process exited with status code: -9."))
-    [(_, told)] = webhook.received
-    assert told["text"] == "game · nightly: Crashed"
+    [(_, output)] = webhook.received
+    assert output["text"] == "game · nightly: Crashed"
 
 
 def test_the_message_about_a_run_without_a_manifest_says_so(
@@ -282,8 +282,8 @@ def test_the_message_about_a_run_without_a_manifest_says_so(
 ) -> None:
     monkeypatch.setenv("CUESMITH_WEBHOOK_URL", webhook.url)
     _notify_failure(build, FlowRun(flow_id=uuid4(), name="stylish-hawk"), Failed(message="no argument"))
-    [(_, told)] = webhook.received
-    assert told["text"] == "no manifest · default: Failed"
+    [(_, output)] = webhook.received
+    assert output["text"] == "no manifest · default: Failed"
 
 
 @pytest.mark.parametrize("answers", [True, False])

@@ -117,9 +117,9 @@ def _kill(victim: Victim, chance: random.Random, longest_s: float | None, server
             os.killpg(process.pid, signal.SIGKILL)
         else:
             process.kill()
-    _, told = process.communicate()
+    _, output = process.communicate()
     if ended:
-        assert process.returncode == 0, told.decode()
+        assert process.returncode == 0, output.decode()
     assert victim.left_running() == []
     assert victim.harm() == []
     again = finished & set(victim.log.read_text().split())
@@ -192,8 +192,8 @@ def test_where_a_build_is_called_does_not_reach_its_processes(
     nobody = "http://127.0.0.1:9"
     proxies = dict.fromkeys(["http_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"], nobody)
     process = victim.start(game, **proxies)
-    _, told = process.communicate()
-    assert process.returncode == 0, told.decode()
+    _, output = process.communicate()
+    assert process.returncode == 0, output.decode()
     assert list(own_server.iterdir()) == []
 
 
@@ -235,7 +235,7 @@ def test_a_prefect_server_of_the_persons_own_that_ends_within_a_build_does_not_e
         assert_complete_without_prefect(victim, process)
 
 
-def test_a_temporary_folder_without_room_is_told_with_the_remedy(
+def test_a_temporary_folder_without_room_is_reported_with_the_remedy(
     tmp_path: Path, own_server: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(private_server, "user_cache_path", lambda *names, **options: tmp_path)
@@ -260,9 +260,9 @@ def test_an_interrupt_at_the_terminal_reaches_every_process_and_ends_with_130(
     process = victim.start(TOY_SECONDS="0.3")
     victim.wait_for(takes=3)
     os.killpg(process.pid, number)
-    _, told = process.communicate()
-    assert process.returncode == 130, told.decode()
-    assert "Traceback" not in told.decode()
+    _, output = process.communicate()
+    assert process.returncode == 130, output.decode()
+    assert "Traceback" not in output.decode()
     assert victim.left_running() == []
     assert victim.harm() == []
     assert list(own_server.iterdir()) == []
@@ -320,10 +320,10 @@ def test_an_interrupt_ends_everything_with_130_and_keeps_what_is_finished(
     process = victim.start(PREFECT_API_URL=prefect_server, TOY_SECONDS="0.3")
     assert wait_until(lambda: len(victim.store.records("takes")) >= 3)
     os.kill(process.pid, number)
-    _, told = process.communicate(timeout=60)
-    assert process.returncode == 130, told.decode()
-    assert told.decode().strip().endswith("run the same command again to continue")
-    assert "Traceback" not in told.decode()
+    _, output = process.communicate(timeout=60)
+    assert process.returncode == 130, output.decode()
+    assert output.decode().strip().endswith("run the same command again to continue")
+    assert "Traceback" not in output.decode()
     assert victim.left_running() == []
     assert victim.harm() == []
     assert len(victim.store.records("takes")) >= 3

@@ -112,8 +112,8 @@ def test_a_manifest_that_was_read_before_needs_neither_yaml_nor_pydantic(
 
 
 def test_a_build_with_nothing_to_do_keeps_the_version(built: Path) -> None:
-    told = json.loads(imported(built, "build", "--json")[0])
-    assert (told["version"], told["published"], told["reused"]) == (1, False, 2)
+    output = json.loads(imported(built, "build", "--json")[0])
+    assert (output["version"], output["published"], output["reused"]) == (1, False, 2)
 
 
 def test_help_imports_no_command_and_no_room() -> None:

@@ -44,8 +44,8 @@ def test_each_worker_may_be_killed_once(tmp_path: Path, prefect_server: str) -> 
         for worker in [worker for pid, worker in workers.items() if pid not in killed][:1]:
             worker.kill()
             killed.add(worker.pid)
-    _, told = process.communicate()
-    assert (process.returncode, len(killed)) == (0, 2), told.decode()
+    _, output = process.communicate()
+    assert (process.returncode, len(killed)) == (0, 2), output.decode()
     assert len(victim.store.records("takes")) == 24
     assert victim.left_running() == []
     assert victim.harm() == []

@@ -33,7 +33,7 @@ def test_what_is_wrong_is_said_at_once(
     assert (result.exit_code, message in result.stderr) == (code, True), result.stderr
 
 
-def test_a_cluster_that_does_not_start_is_told_with_rays_reason(
+def test_a_cluster_that_does_not_start_is_reported_with_rays_reason(
     toys: ToyProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @contextmanager
@@ -44,8 +44,8 @@ def test_a_cluster_that_does_not_start_is_told_with_rays_reason(
     monkeypatch.setitem(sys.modules, "prefect_ray", SimpleNamespace(RayTaskRunner=too_slow))
     result = build(toys, "--runner", "ray")
     assert result.exit_code == 4
-    told = "cannot connect to the Ray cluster on this machine: The current node timed out during startup; try again"
-    assert told in result.stderr
+    message = "cannot connect to the Ray cluster on this machine: The current node timed out during startup; try again"
+    assert message in result.stderr
 
 
 def test_without_the_extra_the_remedy_is_named(toys: ToyProject, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What a machine lacks for a build is told by `plan`, and ends `build` before Prefect starts."""
+"""What a machine lacks for a build is reported by `plan`, and ends `build` before Prefect starts."""
 
 from __future__ import annotations
 
@@ -62,13 +62,13 @@ def _refused(done: Result, *said: str) -> None:
         assert text in done.stderr
 
 
-def test_missing_weights_are_told_with_the_command_that_brings_them(bare: Bare) -> None:
+def test_missing_weights_are_reported_with_the_command_that_brings_them(bare: Bare) -> None:
     bare.write(NEURAL)
     remedy = "run: cuesmith models fetch facebook/musicgen-small"
     assert any(remedy in line for line in bare.missing())
-    told = bare.run("plan")
-    assert told.exit_code == 0
-    assert f"warning: this machine cannot run the build yet: the weights of {SMALL.id}" in told.stderr
+    result = bare.run("plan")
+    assert result.exit_code == 0
+    assert f"warning: this machine cannot run the build yet: the weights of {SMALL.id}" in result.stderr
     _refused(bare.run("build"), remedy)
     assert not (bare.folder / "outputs" / "takes").exists()
 
@@ -85,7 +85,7 @@ def _store_small(*parts: str) -> None:
         STORE.write_record(folder, SMALL.id, SMALL.revision, SMALL, {})
 
 
-def test_parts_of_a_model_that_are_missing_are_told_too(bare: Bare) -> None:
+def test_parts_of_a_model_that_are_missing_are_reported_too(bare: Bare) -> None:
     bare.write(NEURAL)
     _store_small()
     said = " ".join(bare.missing())
@@ -104,7 +104,7 @@ def test_weights_that_nothing_asks_for_are_not_missed(bare: Bare) -> None:
     assert bare.missing() == []
 
 
-def test_a_device_that_is_not_here_is_told_before_prefect(
+def test_a_device_that_is_not_here_is_reported_before_prefect(
     bare: Bare, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pipeline.generators.devices.torch_devices", lambda: {"cpu": "a processor"})
@@ -113,7 +113,7 @@ def test_a_device_that_is_not_here_is_told_before_prefect(
 
 
 @pytest.mark.parametrize("gone", ["pydub", "ffmpeg"])
-def test_m4a_without_its_encoder_is_told_before_prefect(
+def test_m4a_without_its_encoder_is_reported_before_prefect(
     gone: str, bare: Bare, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     absent = {"pydub"} if gone == "pydub" else {"imageio_ffmpeg"}
@@ -127,7 +127,7 @@ def test_m4a_without_its_encoder_is_told_before_prefect(
     _refused(bare.run("build"), said)
 
 
-def test_required_credentials_that_cannot_be_had_are_told_before_prefect(
+def test_required_credentials_that_cannot_be_had_are_reported_before_prefect(
     bare: Bare, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bare.write("defaults:\n  sfx: {credentials: required}\nassets:\n" + EFFECT)
@@ -139,7 +139,7 @@ def test_required_credentials_that_cannot_be_had_are_told_before_prefect(
     assert any(said in line for line in bare.missing())
 
 
-def test_everything_that_is_missing_is_told_at_once(bare: Bare, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_everything_that_is_missing_is_reported_at_once(bare: Bare, monkeypatch: pytest.MonkeyPatch) -> None:
     bare.write(NEURAL.replace("assets:", "  sfx: {credentials: required}\nassets:"))
     done = bare.run("build")
     _refused(done, "the weights of facebook/musicgen-small", "no certificate is configured")

@@ -60,7 +60,7 @@ def test_a_manifest_without_assets_does_not_empty_the_library(project: QuickProj
     assert project.library() == {}
 
 
-def test_a_few_removals_in_a_small_project_are_told_and_done(project: QuickProject) -> None:
+def test_a_few_removals_in_a_small_project_are_reported_and_done(project: QuickProject) -> None:
     project.write(THREE)
     said = build(project)
     assert said.exit_code == 0
@@ -103,8 +103,8 @@ def test_plan_says_what_build_will_refuse(project: QuickProject) -> None:
     project.write("  []\n")
     words = ["plan", str(project.manifest), "--outputs", str(project.outputs)]
     assert "the build will stop: " in CliRunner().invoke(app, words).stderr
-    told = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)
-    assert "--allow-removals" in told["removals"]
+    output = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)
+    assert "--allow-removals" in output["removals"]
 
 
 def test_what_another_build_published_meanwhile_is_protected_too(project: QuickProject) -> None:

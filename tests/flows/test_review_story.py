@@ -43,10 +43,10 @@ def test_from_first_build_to_rollback(tmp_path: Path) -> None:
     assert [row["asset"] for row in shown["masters"]] == ["a/two"]
     assert set(project.actions()) == {"reuse"}
 
-    code, told = say(project, "promote", "1", "--channel", "release", "--by", "Pat")
-    assert (code, told["promoted"]) == (1, False)
-    assert [one["code"] for one in told["refused"]] == ["placeholder", "rejected", "credentials"]
-    assert [one["master"] for one in told["refused"][1]["masters"]] == ["a/one_02"]
+    code, output = say(project, "promote", "1", "--channel", "release", "--by", "Pat")
+    assert (code, output["promoted"]) == (1, False)
+    assert [one["code"] for one in output["refused"]] == ["placeholder", "rejected", "credentials"]
+    assert [one["master"] for one in output["refused"][1]["masters"]] == ["a/one_02"]
     over = [
         "--override",
         "placeholder",
@@ -57,8 +57,8 @@ def test_from_first_build_to_rollback(tmp_path: Path) -> None:
         "--by",
         "Pat",
     ]
-    code, told = say(project, "promote", "3", "--channel", "release", *over)
-    assert (code, told["promoted"]) == (0, True)
+    code, output = say(project, "promote", "3", "--channel", "release", *over)
+    assert (code, output["promoted"]) == (0, True)
     _, listed = say(project, "catalog", "channels", "release")
     [move] = listed["channels"][0]["history"]
     assert [(one["reason"], one["because"], one["by"]) for one in move["overrides"]] == [
@@ -71,8 +71,8 @@ def test_from_first_build_to_rollback(tmp_path: Path) -> None:
     assert (result["generated"], result["mastered"], result["version"]) == (0, 0, 4)
     assert {name for name, data in project.library().items() if data != second[name]} == {"a/two_01.wav"}
 
-    code, told = say(project, "catalog", "rollback", "--channel", "latest", "--to", "2", "--by", "Pat")
-    assert (code, told["version"]) == (0, 2)
+    code, output = say(project, "catalog", "rollback", "--channel", "latest", "--to", "2", "--by", "Pat")
+    assert (code, output["version"]) == (0, 2)
     assert project.library() == second
     assert {path: path.read_bytes() for path in tree} == tree
     say(project, "catalog", "rollback", "--to", "1", "--by", "Pat")

@@ -119,8 +119,8 @@ def test_a_signed_master_keeps_digest_samples_and_unsigned_bytes(
 def test_a_second_build_signs_nothing_again(signed: QuickProject) -> None:
     before = signed.library()
     assert up_to_date(signed.prepare())
-    told = json.loads(command(signed, "--json").stdout)
-    assert (told["version"], told["published"]) == (2, False)
+    output = json.loads(command(signed, "--json").stdout)
+    assert (output["version"], output["published"]) == (2, False)
     assert signed.library() == before
 
 
@@ -137,7 +137,7 @@ def test_turning_credentials_on_and_off_makes_nothing_again(
     assert mastered.library() == unsigned.library()
 
 
-def test_only_what_is_mastered_anew_is_signed_anew(signed: QuickProject) -> None:
+def test_only_what_is_mastered_again_is_signed_again(signed: QuickProject) -> None:
     before = signed.library()
     signed.write(TWO.replace("second", "changed") + THREE, SIGNING)
     signed.build()
@@ -213,8 +213,8 @@ def test_a_lost_signed_file_is_signed_again(signed: QuickProject) -> None:
     item = rows(signed)[0]["files"]["a/two_01.wav"]
     (signed.outputs / "store" / item["sha256"][:2] / f"{item['sha256']}.wav").unlink()
     assert not up_to_date(signed.prepare())
-    told = json.loads(command(signed, "--json").stdout)
-    assert (told["generated"], told["mastered"], told["published"]) == (0, 0, True)
+    output = json.loads(command(signed, "--json").stdout)
+    assert (output["generated"], output["mastered"], output["published"]) == (0, 0, True)
     assert states(signed) == {"Trusted"}
 
 
@@ -228,18 +228,18 @@ def test_two_builds_that_sign_the_same_at_once_agree_on_one_version(mastered: Qu
 
 
 def test_the_private_key_appears_nowhere_in_the_outputs(signing: QuickProject, studio: Path) -> None:
-    told = command(signing)
+    result = command(signing)
     assert states(signing, studio) == {"Trusted"}
     secrets = [line.encode() for line in STUDIO.key.splitlines() if line and "-----" not in line]
     files = [path.read_bytes() for path in signing.outputs.rglob("*") if path.is_file()]
     assert len(files) > 20
-    for data in [*files, told.output.encode(), told.stderr.encode()]:
+    for data in [*files, result.output.encode(), result.stderr.encode()]:
         assert not any(secret in data for secret in secrets)
         assert b"PRIVATE KEY" not in data
         assert b"studio.pem" not in data
 
 
-def test_a_key_that_cannot_sign_is_told_before_any_work(
+def test_a_key_that_cannot_sign_is_reported_before_any_work(
     signing: QuickProject, studio: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CUESMITH_C2PA_KEY", studio_identity()[0].key)
@@ -262,10 +262,10 @@ def test_verify_and_show_tell_states_with_exit_codes(signed: QuickProject) -> No
     assert run("verify", good).exit_code == 0
     assert run("verify", good).stdout.startswith("Trusted ")
     assert run("verify", good, broken).exit_code == 5
-    told = json.loads(run("verify", broken, good, signed.manifest, folder / "gone.wav", "--json").stdout)
-    assert [one["state"] for one in told["files"]] == ["Invalid", "Trusted", "Missing"]
-    assert "dataHash.mismatch" in told["files"][0]["reasons"][0]
-    assert [one["path"] for one in told["problems"]] == [str(folder / "gone.wav")]
+    output = json.loads(run("verify", broken, good, signed.manifest, folder / "gone.wav", "--json").stdout)
+    assert [one["state"] for one in output["files"]] == ["Invalid", "Trusted", "Missing"]
+    assert "dataHash.mismatch" in output["files"][0]["reasons"][0]
+    assert [one["path"] for one in output["problems"]] == [str(folder / "gone.wav")]
     assert run("verify", folder / "gone.wav").exit_code == 2
     shown = run("show", folder / "a" / "two_01.ogg")
     assert shown.exit_code == 0
@@ -278,8 +278,8 @@ def test_a_new_naming_renames_signed_files_and_makes_nothing_again(signed: Quick
     before = signed.library()
     named = SIGNING.replace("credentials:", "naming: '{project} {name} {variation}', credentials:")
     signed.write(TWO + THREE, named)
-    told = json.loads(command(signed, "--json").stdout)
-    assert (told["generated"], told["mastered"], told["published"]) == (0, 0, True)
+    output = json.loads(command(signed, "--json").stdout)
+    assert (output["generated"], output["mastered"], output["published"]) == (0, 0, True)
     after = signed.library()
     assert after["toys two 01.ogg.c2pa"] == before["a/two_01.ogg.c2pa"]
     assert sorted(after.values()) == sorted(before.values())

@@ -77,8 +77,8 @@ def test_an_interrupt_while_a_build_starts_ends_with_130(toys: ToyProject, numbe
     )
     with subprocess.Popen([sys.executable, "-P", "-c", *words], stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
-        for told in process.stderr:
-            if line in told:
+        for output in process.stderr:
+            if line in output:
                 break
         children = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(number)
@@ -111,7 +111,7 @@ def test_a_build_says_what_starts_and_that_a_silent_server_does_not_answer_befor
         ("127.0.0.1/api", "missing an 'http://' or 'https://' protocol"),
     ],
 )
-def test_a_server_that_cannot_be_reached_is_told_with_the_reason(
+def test_a_server_that_cannot_be_reached_is_reported_with_the_reason(
     url: str, problem: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PREFECT_API_URL", url)
@@ -158,7 +158,7 @@ def test_a_server_that_wants_a_key_or_has_another_service_is_told_apart(
         ('"2.20.1"', "Found incompatible versions: client: .* server: 2.20.1. Major versions must match."),
     ],
 )
-def test_a_server_that_cannot_be_used_is_told_with_the_reason(
+def test_a_server_that_cannot_be_used_is_reported_with_the_reason(
     text: str, problem: str, answering: Callable[..., str]
 ) -> None:
     url = answering(200, text)
@@ -205,8 +205,8 @@ def test_no_message_repeats_the_password_of_a_server(
         _answering(url, "wait"),
     ):
         answer.raise_for_status()
-    told = [str(problem.value) for problem in (silent, unclear, unusable, failing)]
-    assert not any("ss:w" in text for text in (*told, caplog.text))
+    output = [str(problem.value) for problem in (silent, unclear, unusable, failing)]
+    assert not any("ss:w" in text for text in (*output, caplog.text))
 
 
 def test_a_server_that_is_busy_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,7 +228,7 @@ def test_a_server_that_is_busy_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
             is_over.set()
 
 
-def test_a_dead_server_of_a_profile_is_told_and_no_private_one_is_started(
+def test_a_dead_server_of_a_profile_is_reported_and_no_private_one_is_started(
     toys: ToyProject, tmp_path: Path
 ) -> None:
     (tmp_path / "profiles.toml").write_text(
@@ -275,27 +275,27 @@ def test_a_private_server_starts_before_prefect_is_imported_on_loopback_only_and
 
 @pytest.mark.parametrize("option", ["--junit", "--summary"])
 @pytest.mark.parametrize("place", ["cues.yaml/report", "outputs"])
-def test_a_report_that_cannot_be_written_is_told_before_the_build(
+def test_a_report_that_cannot_be_written_is_reported_before_the_build(
     toys: ToyProject, option: str, place: str
 ) -> None:
     toys.outputs.mkdir()
     words = ["build", str(toys.manifest), "--outputs", str(toys.outputs), option, str(toys.folder / place)]
-    told = CliRunner().invoke(app, words)
-    assert told.exit_code == 4
-    assert f"error: cannot write {toys.folder / place}: " in told.stderr
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 4
+    assert f"error: cannot write {toys.folder / place}: " in result.stderr
     assert list(toys.outputs.iterdir()) == []
 
 
 @pytest.mark.parametrize("command", ["plan", "build"])
-def test_a_steps_summary_that_cannot_be_written_is_told_before_the_build(
+def test_a_steps_summary_that_cannot_be_written_is_reported_before_the_build(
     command: str, toys: ToyProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", "gone/summary.md")
     words = [command, str(toys.manifest), "--outputs", str(toys.outputs), "--ci"]
-    told = CliRunner().invoke(app, words)
-    assert told.exit_code == 4
-    assert "error: cannot write gone/summary.md: " in told.stderr
-    assert "choose another file in GITHUB_STEP_SUMMARY" in told.stderr
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 4
+    assert "error: cannot write gone/summary.md: " in result.stderr
+    assert "choose another file in GITHUB_STEP_SUMMARY" in result.stderr
     assert not toys.outputs.exists()
 
 
@@ -329,7 +329,7 @@ def test_a_worker_that_nobody_takes_ends(toys: ToyProject) -> None:
     assert set(psutil.Process().children()) == before
 
 
-def test_an_engine_that_cannot_be_opened_early_is_told_when_it_is_needed(
+def test_an_engine_that_cannot_be_opened_early_is_reported_when_it_is_needed(
     toys: ToyProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TOY_CLOSED", "the toy is locked; unlock it")

@@ -79,7 +79,7 @@ def test_a_reader_that_went_away_changes_no_exit_code(toys: ToyProject) -> None:
 
 
 @needs_full
-def test_output_that_finds_no_room_is_told_with_the_remedy_and_exit_4(toys: ToyProject) -> None:
+def test_output_that_finds_no_room_is_reported_with_the_remedy_and_exit_4(toys: ToyProject) -> None:
     for words, expected in words_of(toys):
         with full_disk() as full:
             code, said = cuesmith(*words, stdout=full)

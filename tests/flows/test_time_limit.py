@@ -1,4 +1,4 @@
-"""A build whose time is up: what it begins, what it publishes, what it leaves, and who is told."""
+"""A build whose time is up: what it begins, what it publishes, what it leaves, and who learns of it."""
 
 from __future__ import annotations
 
@@ -167,9 +167,9 @@ def test_the_command_tells_what_is_left_and_ends_with_3(project: QuickProject, t
     project.build()
     write(project, "second")
     words = ["build", str(project.manifest), "--outputs", str(project.outputs), "--max-minutes", "0"]
-    told = CliRunner().invoke(app, [*words, "--junit", str(tmp_path / "junit.xml")])
-    assert told.exit_code == 3, told.output
-    assert "the time was up: 4 masters left for the next build (a/small_01, b/urgent_01, " in told.stderr
+    result = CliRunner().invoke(app, [*words, "--junit", str(tmp_path / "junit.xml")])
+    assert result.exit_code == 3, result.output
+    assert "the time was up: 4 masters left for the next build (a/small_01, b/urgent_01, " in result.stderr
     [suite] = JUnitXml.fromroot(ElementTree.parse(tmp_path / "junit.xml").getroot())
     assert (suite.tests, suite.failures, suite.skipped) == (4, 0, 4)
 

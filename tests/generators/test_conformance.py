@@ -62,7 +62,7 @@ def test_a_check_fails_on_an_engine_made_to_break_it(way: str) -> None:
     assert len(str(caught.value)) > 20
 
 
-def test_an_engine_that_makes_nothing_of_the_manifest_is_told(tmp_path: Path) -> None:
+def test_an_engine_that_makes_nothing_of_the_manifest_is_reported(tmp_path: Path) -> None:
     manifest = tmp_path / "cues.yaml"
     manifest.write_text(conformance.MANIFEST.format(engine="sketch"))
     with pytest.raises(ConformanceError, match="makes no asset of the manifest"):

@@ -219,7 +219,7 @@ def test_problems_are_found_every_time(manifest: Path, cache: Path) -> None:
         lambda data: compiled._checksum(b'{"files":[[1]]}') + b'\n{"files":[[1]]}',
     ],
 )
-def test_a_damaged_entry_is_made_anew(
+def test_a_damaged_entry_is_replaced(
     damage: Callable[[bytes], bytes], manifest: Path, cache: Path, misses: Misses
 ) -> None:
     expected = exact(cached(manifest))
@@ -231,7 +231,7 @@ def test_a_damaged_entry_is_made_anew(
     assert misses() == 0
 
 
-def test_another_release_reads_the_manifest_anew(
+def test_another_release_reads_the_manifest_again(
     manifest: Path, misses: Misses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cached(manifest)

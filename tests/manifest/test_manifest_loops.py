@@ -55,7 +55,7 @@ def test_an_asset_takes_the_intro_of_the_defaults_back(loaded: Load) -> None:
 
 
 @pytest.mark.parametrize(
-    ("keys", "line", "told"),
+    ("keys", "line", "message"),
     [
         (
             "  loop: {intro: 2 bars}\n",
@@ -95,12 +95,12 @@ def test_an_asset_takes_the_intro_of_the_defaults_back(loaded: Load) -> None:
         ("  width: 3\n", 8, "'3' is out of range; write a width from 0 to 2"),
     ],
 )
-def test_what_cannot_be_is_told_with_its_line_and_the_remedy(
-    complaints: Complain, keys: str, line: int, told: str
+def test_what_cannot_be_is_reported_with_its_line_and_the_remedy(
+    complaints: Complain, keys: str, line: int, message: str
 ) -> None:
     (problem,) = complaints(CUE + keys)
     assert f":{line}: " in problem or problem.startswith(f"{line}: ")
-    assert told in problem
+    assert message in problem
 
 
 @given(st.decimals(20, 400, places=2), st.integers(0, 60), st.booleans())

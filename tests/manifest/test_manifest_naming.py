@@ -1,4 +1,4 @@
-"""Templates for file names: what they make, and what no disk can hold is told with place and remedy."""
+"""Templates for file names: what they make, and what no disk can hold is reported with place and remedy."""
 
 from __future__ import annotations
 
@@ -91,26 +91,26 @@ def test_ucs_parts_hold_no_underscore_of_id_or_project(loaded: Load) -> None:
         (f"naming: '{'a' * 270}{{variation}}'", "has 272 characters; shorten it to 160 or fewer"),
     ],
 )
-def test_what_cannot_be_a_name_is_told(complaints: Complain, more: str, said: str) -> None:
-    [told] = complaints(asset(more))
-    assert told.startswith("m.yaml:4: assets[0].naming: ")
-    assert said in told
+def test_what_cannot_be_a_name_is_reported(complaints: Complain, more: str, said: str) -> None:
+    [output] = complaints(asset(more))
+    assert output.startswith("m.yaml:4: assets[0].naming: ")
+    assert said in output
 
 
 @pytest.mark.parametrize("length", [26, 201])
-def test_a_long_fx_name_is_told(complaints: Complain, length: int) -> None:
-    [told] = complaints(asset(f"ucs: {{category: FOOTHmn, name: {'a' * length}}}"))
-    assert told.startswith("m.yaml:4: assets[0].ucs.name: ")
-    assert f"has {length} characters; shorten it to 25 or fewer" in told
+def test_a_long_fx_name_is_reported(complaints: Complain, length: int) -> None:
+    [output] = complaints(asset(f"ucs: {{category: FOOTHmn, name: {'a' * length}}}"))
+    assert output.startswith("m.yaml:4: assets[0].ucs.name: ")
+    assert f"has {length} characters; shorten it to 25 or fewer" in output
 
 
-def test_an_fx_name_made_of_a_long_id_is_told(complaints: Complain) -> None:
+def test_an_fx_name_made_of_a_long_id_is_reported(complaints: Complain) -> None:
     head = STEP.replace("gravel", "a_very_long_name_of_a_footstep")
-    [told] = complaints(asset("naming: ucs, ucs: {category: FOOTHmn}", head))
-    assert "has 30 characters; shorten it to 25 or fewer" in told
+    [output] = complaints(asset("naming: ucs, ucs: {category: FOOTHmn}", head))
+    assert "has 30 characters; shorten it to 25 or fewer" in output
 
 
-def test_two_assets_that_would_be_one_file_are_told_once_whatever_their_capitals(
+def test_two_assets_that_would_be_one_file_are_reported_once_whatever_their_capitals(
     complaints: Complain,
 ) -> None:
     text = """\
@@ -125,10 +125,10 @@ def test_two_assets_that_would_be_one_file_are_told_once_whatever_their_capitals
     ]
 
 
-def test_combinations_of_one_entry_that_would_be_one_file_are_told(complaints: Complain) -> None:
+def test_combinations_of_one_entry_that_would_be_one_file_are_reported(complaints: Complain) -> None:
     head = "id: 'a/{x}', kind: sfx, prompt: x, duration: 1s, for_each: {x: [p, q]}"
-    [told] = complaints(asset("naming: ucs, ucs: {category: FOOTHmn, name: Step}", head))
-    assert "two sounds have the file name 'a/FOOTHmn_Step_Cuesmith_game_01'" in told
+    [output] = complaints(asset("naming: ucs, ucs: {category: FOOTHmn, name: Step}", head))
+    assert "two sounds have the file name 'a/FOOTHmn_Step_Cuesmith_game_01'" in output
 
 
 def test_a_template_may_not_take_another_assets_usual_name(complaints: Complain) -> None:
@@ -137,12 +137,12 @@ def test_a_template_may_not_take_another_assets_usual_name(complaints: Complain)
         - {id: a/b, kind: sfx, prompt: x, duration: 1s}
         - {id: c, kind: sfx, prompt: x, duration: 1s, naming: 'a/b_{variation}'}
         """
-    [told] = complaints(text)
-    assert told.startswith("m.yaml:5: assets[1].naming: two sounds have the file name 'a/b_01'")
+    [output] = complaints(text)
+    assert output.startswith("m.yaml:5: assets[1].naming: two sounds have the file name 'a/b_01'")
 
 
 @given(template=st.text(alphabet="{}idnamevrto_/. -:con", max_size=30))
-def test_any_template_makes_good_names_or_is_told(
+def test_any_template_makes_good_names_or_is_reported(
     template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     path = tmp_path_factory.mktemp("naming") / "m.yaml"

@@ -138,7 +138,7 @@ def test_overrides_without_a_family_are_refused(complaints: Complain) -> None:
     ]
 
 
-def test_when_in_an_asset_is_told_its_place(complaints: Complain) -> None:
+def test_when_in_an_asset_is_reported_its_place(complaints: Complain) -> None:
     [message] = complaints("assets:\n- {id: a, kind: sfx, prompt: a, duration: 1, when: {x: y}}\n")
     assert message == "m.yaml:4: assets[0].when: unknown key here; write it below overrides"
 

@@ -208,9 +208,9 @@ def test_promotion_checks_masters_from_before_the_rule_and_discloses_exceptions(
 
     assert verdict()["policy"] == (("s_01", "'Hans Zimmer' is forbidden: living artists and titles"),)
     assert verdict()["warnings"] == ("s_01: 'didgeridoo' needs care: cultural material",)
-    told = cli("promote", 2, "--channel", "release", "--by", "Ada", "-o", project.outputs)
-    assert told.exit_code == 1
-    assert "warning: s_01: 'didgeridoo'" in told.stderr
+    done = cli("promote", 2, "--channel", "release", "--by", "Ada", "-o", project.outputs)
+    assert done.exit_code == 1
+    assert "warning: s_01: 'didgeridoo'" in done.stderr
     exception = "  exceptions:\n  - {words: Hans Zimmer, assets: s, by: Ada, reason: consent}\n"
     project.write(
         locked.replace("PROMPT", "wind"), TOYS.replace("assets:\n", POLICY + exception + "assets:\n")

@@ -81,7 +81,7 @@ def test_a_stray_zero_byte_is_no_other_encoding(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(("id_", "part"), [("sfx/../a", ".."), ("./a", "."), ("..", ".."), ("a/..", "..")])
-def test_an_id_that_walks_through_folders_is_told_so(id_: str, part: str, complaints: Complain) -> None:
+def test_an_id_that_walks_through_folders_is_reported_so(id_: str, part: str, complaints: Complain) -> None:
     [message] = complaints(ASSET.replace("sfx/a", id_))
     assert message == (
         f"m.yaml:4: assets[0].id: id '{id_}' has '{part}' as a part; write the whole name: an id is not a path "

@@ -62,7 +62,7 @@ def test_capitals_alone_may_change(loaded: Load) -> None:
          "a line, each after '- '"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_an_earlier_id_is_told(assets: str, said: str, complaints: Complain) -> None:
+def test_what_cannot_be_an_earlier_id_is_reported(assets: str, said: str, complaints: Complain) -> None:
     messages = complaints("assets:\n" + assets)
     assert [message.replace("was[0]: was '", "was: was '") for message in messages] == [said]
 

@@ -162,7 +162,7 @@ def test_a_tone_reads_its_loudness_at_any_rate(rate: int) -> None:
     assert measured == pytest.approx(-23.9, abs=0.5)
 
 
-def test_limited_peaks_are_told_as_they_are_measured() -> None:
+def test_limited_peaks_are_reported_as_they_are_measured() -> None:
     for seed in range(4):
         noise = coloured_noise(seed, 1.0, 2)
         loud = Clip(noise.samples * np.float32(2.0 / np.abs(noise.samples).max()), RATE)

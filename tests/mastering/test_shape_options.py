@@ -34,7 +34,7 @@ def test_curves_are_what_their_names_say() -> None:
 
 
 @pytest.mark.parametrize("curve", CURVES)
-def test_the_curve_that_is_asked_for_is_the_one_made_and_told(curve: str) -> None:
+def test_the_curve_that_is_asked_for_is_the_one_made_and_reported(curve: str) -> None:
     take = Clip(np.full((2, 4 * RATE), 0.5, np.float32) * np.array([[1], [-1]], np.float32), RATE)
     spec = replace(SFX, trim=False, fade_in_s=1.0, fade_out_s=1.0, fade_curve=curve)
     take.samples[:, ::2] *= -1

@@ -1,4 +1,4 @@
-"""What an engine does wrong while a plan is made is told with the asset, the engine and the line."""
+"""What an engine does wrong while a plan is made is reported with the asset, the engine and the line."""
 
 from __future__ import annotations
 

@@ -214,7 +214,7 @@ def test_two_hundred_random_edits_are_built_as_they_are_planned(tmp_path: Path) 
             check_build(designer, f"seed {seed}, edit {number}: {designer.edit()}")
 
 
-def test_what_is_quarantined_beside_an_approved_sibling_is_told_by_every_build(tmp_path: Path) -> None:
+def test_what_is_quarantined_beside_an_approved_sibling_is_reported_by_every_build(tmp_path: Path) -> None:
     project = QuickProject(tmp_path / "toys")
     project.write(ONE + TWO)
     project.build()

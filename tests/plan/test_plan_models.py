@@ -78,10 +78,10 @@ def test_a_refresh_uses_the_newer_revision_leaves_what_people_decided_and_is_no_
 
 def test_plan_names_the_newer_revision_and_what_a_refresh_would_make(reviewed: QuickProject) -> None:
     words = ["plan", str(reviewed.manifest), "--outputs", str(reviewed.outputs)]
-    told = CliRunner().invoke(app, words)
-    assert told.exit_code == 0, told.output
-    assert "toy has a newer revision (222222222222); the build stays with 111111111111" in told.stderr
-    generated = [line.split()[1] for line in told.stdout.splitlines() if line.startswith("generate")]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    assert "toy has a newer revision (222222222222); the build stays with 111111111111" in result.stderr
+    generated = [line.split()[1] for line in result.stdout.splitlines() if line.startswith("generate")]
     assert generated == ["a/rejected_01"]
     refreshed = json.loads(CliRunner().invoke(app, [*words, "--refresh-models", "--json"]).stdout)
     reasons = {row["asset"]: row["reasons"] for row in refreshed["assets"]}

@@ -44,7 +44,7 @@ def test_what_is_wrong_under_some_profiles_names_them_and_hides_nothing(tmp_path
     ]
 
 
-def test_what_is_wrong_under_every_profile_is_told_once_and_names_none(tmp_path: Path) -> None:
+def test_what_is_wrong_under_every_profile_is_reported_once_and_names_none(tmp_path: Path) -> None:
     text = "seeds: 1\nprofiles: {one: {}, two: {}}\n" + ASSETS
     assert complaints(tmp_path, text) == ["3: seeds: unknown key; did you mean seed?"]
 

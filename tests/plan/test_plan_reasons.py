@@ -122,10 +122,10 @@ SPECS = [field for spec in (MasteringSpec, DeliverySpec, QualitySpec) for field 
 
 def test_every_key_of_the_specs_and_of_a_recipe_has_its_own_words() -> None:
     before: dict[str, Any] = {field.name: "old" for field in SPECS}
-    told = {}
+    output = {}
     for field in SPECS:
-        [told[field.name]] = spec_reasons(before, {**before, field.name: "new"})
-    assert len(set(told.values())) == len(SPECS)
+        [output[field.name]] = spec_reasons(before, {**before, field.name: "new"})
+    assert len(set(output.values())) == len(SPECS)
     assert {field.name for field in SPECS} == set(reason_words())
     recipe = Recipe("engine", "1", "model", "1", "sfx", "prompt", 1.0, 1)
     keys = {field.name for field in fields(Recipe)} - {"seed", "settings", "conditioning"}
@@ -149,12 +149,12 @@ def test_a_new_mastering_chain_is_named_and_no_variation_is_blamed_for_it(
     change = f"mastering chain changed: version {CHAIN_VERSION} -> next"
     assert set(map(tuple, reasons(project).values())) == {(change,)}
     project.write(ONE + TWO.replace("second", "other") + THREE.replace("0.3s", "0.3s, loudness: -20"))
-    told = reasons(project)
-    assert told["a/two_01"] == ["prompt changed", change]
-    assert told["b/three_01"][1:] == [change]
+    output = reasons(project)
+    assert output["a/two_01"] == ["prompt changed", change]
+    assert output["b/three_01"][1:] == [change]
 
 
-def test_another_project_name_is_told_as_such(tmp_path: Path) -> None:
+def test_another_project_name_is_reported_as_such(tmp_path: Path) -> None:
     project = QuickProject(tmp_path)
     project.write(TWO)
     project.build()
@@ -238,8 +238,8 @@ def test_an_approved_earlier_take_replaces_a_later_approved_one(
     project, first = rejected_once
     project.say("approve", project.row("a/two"))
     project.say("approve", first)
-    action, told = planned(project)["a/two_01"]
-    assert (action, told[0]) == ("publish", "approved in review: an earlier take takes its place")
+    action, output = planned(project)["a/two_01"]
+    assert (action, output[0]) == ("publish", "approved in review: an earlier take takes its place")
     project.build()
     assert project.row("a/two")["master"] == first["master"]
     assert planned(project) == {}

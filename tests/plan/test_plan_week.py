@@ -39,8 +39,8 @@ class Studio:
 
     def morning(self, *words: str) -> list[str]:
         """What the plan says: a line each, ``action name: reasons``. ``--check`` exits with 1 where it says any."""
-        code, told = self.run("plan", "--check", *words)
-        lines = [line.split(maxsplit=2) for line in told.splitlines()]
+        code, output = self.run("plan", "--check", *words)
+        lines = [line.split(maxsplit=2) for line in output.splitlines()]
         assert code == (1 if any(line[0] != "locked" for line in lines) else 0)
         return [f"{action} {name}: {reasons}" for action, name, reasons in lines]
 
@@ -54,8 +54,8 @@ class Studio:
     def nothing_to_do(self, *words: str) -> bool:
         """Whether plan and build agree that all is up to date."""
         planned = self.morning(*words)
-        code, told = self.run("build", "--json", *words)
-        return (code, json.loads(told)["published"]) == (0, False) and not planned
+        code, output = self.run("build", "--json", *words)
+        return (code, json.loads(output)["published"]) == (0, False) and not planned
 
 
 @pytest.fixture
@@ -141,8 +141,8 @@ def test_a_week(studio: Studio) -> None:
     assets["ui/save"] = "prompt: click, tags: [menu]"
     studio.write()
     rollback(project.catalog, "latest", at="2026-02-01T00:00:00Z", by="Pat", to=2)
-    told = studio.morning()
-    assert [line.partition(":")[0] for line in told] == [
+    output = studio.morning()
+    assert [line.partition(":")[0] for line in output] == [
         "publish step/dirt_01",
         "publish step/dirt_02",
         "remove step/sand_03",

@@ -117,7 +117,7 @@ def test_a_take_that_fails_is_named_on_the_page_and_the_others_are_there(tmp_pat
         ("toy", ("--candidates", "0"), "a/one", "--candidates 0 is out of range; give a number from 1 to 64"),
     ],
 )
-def test_wrong_input_is_told(
+def test_wrong_input_is_reported(
     engines: str, words: tuple[str, ...], asset: str, said: str, tmp_path: Path
 ) -> None:
     project = QuickProject(tmp_path / "toys")

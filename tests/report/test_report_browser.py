@@ -85,7 +85,7 @@ def test_a_one_shot_from_disk_plays_from_the_store(page: Page, report: Report) -
     _wait_for_position(page, r"0\.[2-9]|[1-9]")
 
 
-def test_what_is_missing_beside_the_page_is_told_with_what_to_do(
+def test_what_is_missing_beside_the_page_is_reported_with_what_to_do(
     context: BrowserContext, report: Report, project: QuickProject
 ) -> None:
     [sound] = project.row("sfx/long")["files"].values()
@@ -294,7 +294,7 @@ def test_by_keyboard_one_stays_on_a_button_from_master_to_master(page: Page, rep
     expect(page.locator("#export")).to_have_text("Export 3 decisions")
 
 
-def test_a_browser_that_keeps_nothing_is_told_to_export(page: Page, report: Report) -> None:
+def test_a_browser_that_keeps_nothing_is_reported_to_export(page: Page, report: Report) -> None:
     page.add_init_script(
         "Object.defineProperty(window, 'localStorage', { get() { throw new Error('denied'); } });"
     )
@@ -387,7 +387,7 @@ def test_a_decision_that_reaches_nobody_is_kept_and_saved_when_the_server_is_bac
     assert (event.action, event.by, event.comment) == ("reject", "Ada", "too dark")
 
 
-def test_a_store_that_cannot_be_read_is_told_and_nothing_is_decided(
+def test_a_store_that_cannot_be_read_is_reported_and_nothing_is_decided(
     context: BrowserContext, served: str, project: QuickProject
 ) -> None:
     with (project.outputs / "reviews.jsonl").open("a") as file:

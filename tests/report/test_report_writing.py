@@ -57,7 +57,7 @@ def test_the_page_names_every_master_with_its_sound_in_the_store(
     assert all((path_of(report).parent / one["sound"]).is_file() for one in masters)
 
 
-def test_what_is_new_and_what_changed_since_the_parent_is_told(report: Report) -> None:
+def test_what_is_new_and_what_changed_since_the_parent_is_reported(report: Report) -> None:
     assert [m["variation"] for m in _data(report)["masters"] if m["fresh"] == "new"] == [3]
     assert "prompt changed" in _master(report, "sfx/door")["changes"]
     assert _master(report, "music/loop")["changes"] == []
@@ -124,7 +124,7 @@ def test_review_events_stand_beside_their_master(report: Report) -> None:
     ]
 
 
-def test_what_is_said_of_a_candidate_is_told_of_the_candidate(project: QuickProject) -> None:
+def test_what_is_said_of_a_candidate_is_reported_of_the_candidate(project: QuickProject) -> None:
     project.say("approve", project.row("sfx/door"))
     project.manifest.write_text(project.manifest.read_text().replace("an iron door", "a tin door"))
     project.build()
@@ -144,7 +144,7 @@ def test_version_0_is_not_taken_for_the_latest(project: QuickProject) -> None:
         write_report(project.store, 0)
 
 
-def test_a_folder_that_cannot_be_written_is_told(project: QuickProject) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(project: QuickProject) -> None:
     with pytest.raises(MachineError, match=r"cues\.yaml"):
         write_report(project.store, folder=project.manifest)
 
@@ -258,19 +258,19 @@ def test_an_older_version_has_its_own_report(project: QuickProject) -> None:
     assert _master(report, "sfx/door")["prompt"] == "an oak door"
 
 
-def test_a_report_that_cannot_be_made_is_told_and_harms_nothing(
+def test_a_report_that_cannot_be_made_is_reported_and_harms_nothing(
     project: QuickProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: Any) -> Any:
         raise RuntimeError("no ink")
 
-    told: list[dict[str, Any]] = []
+    output: list[dict[str, Any]] = []
     monkeypatch.setattr(publish, "write_report", broken)
-    with listening(told.append):
+    with listening(output.append):
         journal = Journal(project.store, "run")
     assert publish.report_build(project.store, project.latest, journal) is None
-    assert told[-1]["event"] == "report-failed"
-    assert "no ink" in told[-1]["reason"]
+    assert output[-1]["event"] == "report-failed"
+    assert "no ink" in output[-1]["reason"]
 
 
 def test_a_build_that_publishes_writes_its_report(made: QuickProject) -> None:

@@ -35,11 +35,11 @@ def take_in(project: QuickProject, value: Any) -> Decisions:
 
 
 def test_decisions_become_events_of_their_reviewer(built: QuickProject) -> None:
-    told = take_in(
+    output = take_in(
         built, exported(decision(built), decision(built, "b/three", action="reject", comment="dull"))
     )
-    assert (told.version, told.reviewer) == (1, "Ada")
-    assert [(event.by, event.action, event.asset, event.comment) for event in told.events] == [
+    assert (output.version, output.reviewer) == (1, "Ada")
+    assert [(event.by, event.action, event.asset, event.comment) for event in output.events] == [
         ("Ada", "approve", "a/two", ""),
         ("Ada", "reject", "b/three", "dull"),
     ]
@@ -63,7 +63,7 @@ def test_a_decision_on_what_waits_is_taken(built: QuickProject) -> None:
     assert event.master == candidate["master"]
 
 
-def test_every_fault_is_told_at_once_with_its_place(built: QuickProject) -> None:
+def test_every_fault_is_reported_at_once_with_its_place(built: QuickProject) -> None:
     faulty = [
         decision(built, action="love"),
         decision(built, variation=0, at="yesterday"),
@@ -118,7 +118,7 @@ def test_every_fault_is_told_at_once_with_its_place(built: QuickProject) -> None
         ({"version": 9}, "the catalog has no version 9"),
     ],
 )
-def test_a_header_that_is_wrong_is_told(built: QuickProject, fields: Any, said: str) -> None:
+def test_a_header_that_is_wrong_is_reported(built: QuickProject, fields: Any, said: str) -> None:
     with pytest.raises(Exception, match=said):
         take_in(built, exported(decision(built), **fields))
 
@@ -147,7 +147,7 @@ def test_a_decision_is_made_on_each_master_that_is_chosen(built: QuickProject) -
     assert [(event.asset, event.variation) for event in events] == [("a/one", 1), ("a/one", 2), ("a/two", 1)]
 
 
-def test_nothing_chosen_and_nothing_waiting_are_told(built: QuickProject) -> None:
+def test_nothing_chosen_and_nothing_waiting_are_reported(built: QuickProject) -> None:
     with pytest.raises(UsageError, match=r"no master that matches a/none"):
         decide(built.latest, Filter("a/none"), Decision("approve", "Ada", "now"))
     with pytest.raises(UsageError, match=r"nothing waits beside a/two"):

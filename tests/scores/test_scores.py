@@ -134,7 +134,7 @@ def test_a_limit_of_zero_is_a_limit(project: QuickProject, limit: str) -> None:
         ("{peak: {least: 0.5, most: 0.2}}", "no take can have a peak of 0.5 or more and of 0.2 or less"),
     ],
 )
-def test_scores_that_cannot_be_are_told_with_their_line(
+def test_scores_that_cannot_be_are_reported_with_their_line(
     project: QuickProject, scores: str, said: str
 ) -> None:
     write(project, scores)

@@ -32,8 +32,8 @@ class FailsOnce:
         return self.real(*arguments, **options)
 
 
-def told_by(act: Callable[[], None]) -> str | None:
-    """What the person is told when ``act`` fails; None when it does not."""
+def message_of(act: Callable[[], None]) -> str | None:
+    """What the person reads when ``act`` fails; None when it does not."""
     try:
         act()
     except MachineError as error:
@@ -55,7 +55,7 @@ def test_a_failing_step_leaves_the_old_bytes_and_no_strays(
     backend = Store.open(folder).backend
     failing = FailsOnce(getattr(os, step), at, number)
     monkeypatch.setattr(os, step, failing)
-    said = told_by(lambda: backend.write("channels/latest.json", b"new"))
+    said = message_of(lambda: backend.write("channels/latest.json", b"new"))
     monkeypatch.undo()
     failed = said is not None
     assert failed == (failing.calls >= at) or number == errno.EACCES
@@ -116,7 +116,7 @@ def test_a_torn_line_is_not_read_and_goes_with_the_next_event(
     assert (folder / "journal.jsonl").read_bytes() == b'{"n": 1}\n{"n": 3}\n'
 
 
-def test_a_file_that_is_only_torn_starts_anew(local: Store, folder: Path) -> None:
+def test_a_file_that_is_only_torn_starts_again(local: Store, folder: Path) -> None:
     folder.mkdir()
     (folder / "journal.jsonl").write_bytes(b"x" * 100_000)
     local.backend.append("journal.jsonl", b"1")
@@ -144,7 +144,7 @@ def test_a_scanner_that_holds_a_file_for_a_moment_is_waited_for(monkeypatch: pyt
     assert act.calls == 2
 
 
-def test_a_scanner_that_never_lets_go_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_scanner_that_never_lets_go_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(disk_module, "PAUSES", (0.0, 0.0))
 
     def refuse() -> None:

@@ -72,7 +72,7 @@ def test_a_lease_that_nobody_renews_runs_out_by_the_clock_of_the_store(url: str)
         assert backend.names("locks/x.lock") == {"00000008.json"}
 
 
-def test_who_lost_its_lease_is_told(url: str) -> None:
+def test_who_lost_its_lease_is_reported(url: str) -> None:
     slept, other = FsspecBackend(url, lease_seconds=0.3), FsspecBackend(url)
     with (
         pytest.raises(StoreError, match=r"ran out while it was held.*run the command again"),

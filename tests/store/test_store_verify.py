@@ -151,7 +151,7 @@ def loop_link(path: Path) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
 @pytest.mark.parametrize("key", ["takes/aa.json", ObjectRef.of(b"sound", ".flac").key])
-def test_a_file_that_cannot_be_read_is_told_and_the_rest_is_checked(
+def test_a_file_that_cannot_be_read_is_reported_and_the_rest_is_checked(
     local: Store, folder: Path, put_take: PutTake, key: str
 ) -> None:
     put_take(local, "aa", b"sound")
@@ -165,7 +165,7 @@ def test_a_file_that_cannot_be_read_is_told_and_the_rest_is_checked(
     assert local.records("takes") == set()
 
 
-def test_a_disk_error_in_one_object_is_told_and_the_rest_is_checked(
+def test_a_disk_error_in_one_object_is_reported_and_the_rest_is_checked(
     local: Store, put_take: PutTake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_take(local, "aa", b"sound")
@@ -183,6 +183,6 @@ def test_a_disk_error_in_one_object_is_told_and_the_rest_is_checked(
     assert "the disk reports an error" in finding.what
 
 
-def test_a_conflict_of_git_in_a_record_is_told_by_its_line(store: Store) -> None:
+def test_a_conflict_of_git_in_a_record_is_reported_by_its_line(store: Store) -> None:
     store.backend.write("takes/aa.json", b'{\n<<<<<<< HEAD\n"a": 1\n=======\n"a": 2\n>>>>>>> other\n}\n')
     assert "git left a merge conflict in line 2" in only(list(verify(store))).what

@@ -114,8 +114,8 @@ def multiplied() -> float:
         own = torch.nn.functional.gelu(own) if gelu else own
         for rows_first in (False, True):
             tiling = layers.Tiling(64, 1 if gelu else 2, rows_first)
-            told = layers.Product(weight, rows, gelu=gelu, tiling=tiling)(x).float().sum(0)
-            worst = max(worst, float((told - own).abs().max() / own.abs().max()))
+            output = layers.Product(weight, rows, gelu=gelu, tiling=tiling)(x).float().sum(0)
+            worst = max(worst, float((output - own).abs().max() / own.abs().max()))
     return worst
 
 
@@ -155,13 +155,13 @@ def drawn(device: torch.device) -> float:
             assert torch.equal(own_broken, broken)
             assert broken.any() <= (step == 5)
             place = (steps + 1)[:, None, None].expand(-1, 4, 1)
-            told = codes.gather(2, place)
+            output = codes.gather(2, place)
             assert torch.equal(codes.scatter(2, place, 0), before.scatter(2, place, 0))
             known = before.gather(2, place)
-            assert torch.equal(told[known != UNKNOWN], known[known != UNKNOWN])
+            assert torch.equal(output[known != UNKNOWN], known[known != UNKNOWN])
             is_open = (known == UNKNOWN) & ~broken[:, None, None]
-            assert 0 <= told[is_open].min() <= told[is_open].max() < 500
-            same += int((told == own.gather(2, place))[is_open].sum())
+            assert 0 <= output[is_open].min() <= output[is_open].max() < 500
+            same += int((output == own.gather(2, place))[is_open].sum())
             count += int(is_open.sum())
     return same / count
 
@@ -252,11 +252,11 @@ def main() -> None:
     if sys.argv[1] == "compile":
         print(json.dumps(compiled(int(sys.argv[2]))))
         return
-    told: dict[str, Any] = {"self_test": fused.self_test(torch.device("cpu"))}
-    told["attention"], told["a_longer_neighbour"] = map(max, zip(attended(2), attended(3), strict=True))
-    told["products"], told["draws"] = multiplied(), drawn(torch.device("cpu"))
-    told["tokens"] = {kind: tokens(Path(sys.argv[2]) / kind, kind) for kind in sys.argv[3:]}
-    print(json.dumps(told))
+    output: dict[str, Any] = {"self_test": fused.self_test(torch.device("cpu"))}
+    output["attention"], output["a_longer_neighbour"] = map(max, zip(attended(2), attended(3), strict=True))
+    output["products"], output["draws"] = multiplied(), drawn(torch.device("cpu"))
+    output["tokens"] = {kind: tokens(Path(sys.argv[2]) / kind, kind) for kind in sys.argv[3:]}
+    print(json.dumps(output))
 
 
 if __name__ == "__main__":

@@ -169,7 +169,7 @@ def test_a_mark_that_is_lost_in_a_format_is_counted_listed_and_explained(lossy: 
     assert lossy.build()["watermark_lost"] == 0
 
 
-def test_an_unknown_watermark_is_told_with_its_line(project: QuickProject) -> None:
+def test_an_unknown_watermark_is_reported_with_its_line(project: QuickProject) -> None:
     assert watermark_names() == ("audioseal", "tones")
     for name, said in {
         "sealed": "a/one.watermark: watermark 'sealed' is not installed; installed watermarks: audioseal, tones",
@@ -293,9 +293,9 @@ class TestChecking:
             code, mark = verified(folder / name)
             assert (code, mark["state"], mark["message"], mark["expected"]) == (0, "found", MESSAGE, MESSAGE)
             assert mark["probability"] > 0.5
-        told = run("credentials", "verify", folder / "one_01.wav", folder / "two_01.wav")
-        assert told.exit_code == 0
-        assert "         watermark: found (audioseal, probability " in told.stdout
+        result = run("credentials", "verify", folder / "one_01.wav", folder / "two_01.wav")
+        assert result.exit_code == 0
+        assert "         watermark: found (audioseal, probability " in result.stdout
         assert verified(folder / "two_01.wav")[1]["state"] == "not asked"
         code, mark = verified(folder / "two_01.wav", "--watermark", "audioseal")
         assert (code, mark["state"], mark["message"]) == (5, "not found", None)

@@ -39,7 +39,7 @@ _MAGNET: dict[str, Scalar] = {"cfg_min": 1.0, "decoding_steps": "20,10,10,10", "
 
 
 def requirements_of(asset: AssetSpec) -> Requirements:
-    """What making ``asset`` takes. What cannot be made is told in the ask's problems.
+    """What making ``asset`` takes. What cannot be made is in the problems of the result.
 
     Raises `StoreNotReady` where no local checkpoint can be read on this machine.
     """

@@ -117,7 +117,7 @@ def keys_of(asset: AssetSpec) -> DiffusersKeys:
 
 
 def _edit(values: Mapping[str, Any]) -> FileKeys:
-    """A file that a model edits: the part that it makes anew, or the tracks that it takes out or adds."""
+    """A file that a model edits: the part that it generates again, or the tracks that it takes out or adds."""
     if "from" in values:
         return FileKeys(values["file"], {"from_s": values["from"], "to_s": values["to"]})
     tracks = values["tracks"] if "tracks" in values else (values["track"],)
@@ -136,7 +136,7 @@ def _check_part(name: str, part: Mapping[str, Any], seconds: float) -> None:
 
 _REPAINT = Group(
     "RepaintKeys",
-    "A part of an audio file that is made anew.",
+    "A part of an audio file that is generated again.",
     (
         FILE,
         *(
@@ -239,7 +239,7 @@ _OWN = (
     take_key(
         "repaint",
         _REPAINT,
-        "A part of an audio file that is [made anew](#repaint); the rest stays as it is.",
+        "A part of an audio file that is [generated again](#repaint); the rest stays as it is.",
         {"file": "audio/theme.wav", "from": "4s", "to": "8s"},
     ),
     take_key(

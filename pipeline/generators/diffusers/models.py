@@ -14,7 +14,7 @@ Family = Literal["stable-audio-open", "stable-audio-3", "ace-step"]
 Ability = Literal[
     "negative", "guidance", "key", "time_signature", "lyrics", "start_from", "inpaint", "tracks"
 ]
-"""What some models can do: follow a key of the manifest, make a part of a sound anew (inpaint), or edit tracks."""
+"""What some models can do: follow a key of the manifest, generate a part of a sound again (inpaint), or edit tracks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Model:
 
     @property
     def can_inpaint(self) -> bool:
-        """Whether it can make a part of a sound anew: for loops, ``continue_from``, ``repaint`` and ``extend``."""
+        """Whether it can generate a part of a sound again: for loops, ``continue_from``, ``repaint`` and ``extend``."""
         return "inpaint" in self.abilities
 
     def info(self, revision: str | None) -> ModelInfo:

@@ -1,4 +1,4 @@
-"""The pipelines of diffusers behind one interface: create a sound, or make a part of one anew. Imports torch.
+"""The pipelines of diffusers behind one interface: create a sound, or generate a part of one again. Imports torch.
 
 All tensors of sound are float32 on the CPU, shape [channels, samples].
 """
@@ -51,13 +51,13 @@ class Pipeline(Protocol):
     rate: int
     channels: int
     frame: int
-    """Samples of one latent: the grain in which parts are made anew."""
+    """Samples of one latent: the grain in which parts are generated again."""
 
     def create(self, request: Request) -> torch.Tensor:
         """A new sound of ``request.samples``."""
 
     def inpaint(self, request: Request, source: torch.Tensor, part: tuple[int, int]) -> torch.Tensor:
-        """``source`` with the samples from ``part[0]`` to ``part[1]``, whole latents, made anew.
+        """``source`` with the samples from ``part[0]`` to ``part[1]``, whole latents, generated again.
 
         The rest of the result is only similar to ``source``: the autoencoder loses a little.
         """
@@ -137,7 +137,7 @@ class StableAudioOpen(_Base):
 
     def inpaint(self, request: Request, source: torch.Tensor, part: tuple[int, int]) -> torch.Tensor:
         """Never called: requirements refuse what would need it."""
-        raise GenerationError("Stable Audio Open cannot make a part of a sound anew; use another model")
+        raise GenerationError("Stable Audio Open cannot generate a part of a sound again; use another model")
 
 
 class StableAudio3(_Base):

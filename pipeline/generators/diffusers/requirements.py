@@ -20,9 +20,9 @@ SHORTEST_LOOP_S = 2.0
 _WRAP_S = 0.5
 """Of sound after a loop's end, for mastering to fade into its start: its longest crossfade."""
 _SEAM_S = 4.0
-"""Longest part around a loop's seam that is made anew."""
+"""Longest part around a loop's seam that is generated again."""
 _SEAM_SHARE = 0.25
-"""The most of a loop that is made anew."""
+"""The most of a loop that is generated again."""
 _CONTEXT_SHARE = 0.25
 """Of the longest pass: how much earlier sound a further pass hears."""
 _BEATS_A_BAR = 4
@@ -32,7 +32,7 @@ _PLAIN: tuple[Ability, ...] = ("negative", "guidance", "key", "time_signature", 
 """Abilities with a key of the same name."""
 _FILE_TASKS: tuple[tuple[str, Ability, str], ...] = (
     ("continue_from", "inpaint", "continue a sound"),
-    ("repaint", "inpaint", "make a part of a sound anew"),
+    ("repaint", "inpaint", "generate a part of a sound again"),
     ("extract", "tracks", "take a track out of music"),
     ("lego", "tracks", "make a track for music"),
     ("complete", "tracks", "complete music with further tracks"),

@@ -1,7 +1,7 @@
 """One take from a pipeline: created, continued in further passes, and closed to a loop. Imports torch.
 
 A loop is made, not cut: the sound is rotated by half, so that its seam is in the middle; the part around the seam is
-made anew with the sound on both sides in view; and it is rotated back.
+generated again with the sound on both sides in view; and it is rotated back.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ def _closed(pipeline: Pipeline, request: Request, made: Made) -> Made:
     new = _spliced(source[:, begin:stop], result[:, begin:stop], (fade, fade))
     rotated[:, first + begin : first + stop] = new
     part = [first + begin - half, first + stop - half]
-    notes = made.notes | {"loop": {"how": "seam made anew", "samples_around_seam": part}}
+    notes = made.notes | {"loop": {"how": "seam generated again", "samples_around_seam": part}}
     return Made(torch.roll(rotated, -half, dims=1).contiguous(), Loop(0, samples), notes)
 
 

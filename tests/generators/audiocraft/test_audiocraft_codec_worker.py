@@ -151,7 +151,7 @@ def test_the_codec_works_while_later_cues_are_still_decoded(
 
 
 class _Room:
-    """Memory that holds no more than ``slots`` slots, told by errors in four places; counts what is alive."""
+    """Memory that holds no more than ``slots`` slots, reported by errors in four places; counts what is alive."""
 
     def __init__(self, slots: int) -> None:
         self.slots = slots

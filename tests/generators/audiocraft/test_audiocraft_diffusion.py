@@ -268,7 +268,7 @@ def test_a_take_too_large_for_diffusion_fails_alone(
     assert all(isinstance(outcomes[one.digest], GeneratedTake) for one in asked[1:])
 
 
-def test_missing_damaged_and_unfit_weights_are_told(
+def test_missing_damaged_and_unfit_weights_are_reported(
     mbd: Make,
     recipe: Make,
     tmp_path: Path,

@@ -193,7 +193,7 @@ def test_of_two_revisions_of_a_checkpoint_each_is_listed_and_verified_by_itself(
     assert len({row["revision"] for row in rows if row["id"] == "local/ours"}) == 2
 
 
-def test_a_model_whose_record_is_broken_is_told_beside_the_others(hub: FakeHub, tmp_path: Path) -> None:
+def test_a_model_whose_record_is_broken_is_reported_beside_the_others(hub: FakeHub, tmp_path: Path) -> None:
     [stored, helper] = fetch(MODEL, lambda line: None)
     (stored.folder / "model.json").write_text("{")
     listed = _cli("models", "list")

@@ -163,8 +163,8 @@ def test_a_rows_product_is_right_and_its_own(outputs: int, inputs: int, rows: in
     product = layers.Product(weight, rows, gelu=gelu)
     own = x.double() @ weight.double().T
     own = torch.nn.functional.gelu(own) if gelu else own
-    told = product(x).double().sum(0)
-    assert (told - own).abs().max() < 2e-3 * own.abs().max()
+    output = product(x).double().sum(0)
+    assert (output - own).abs().max() < 2e-3 * own.abs().max()
     others = torch.cat([x[:1], torch.randn((rows - 1, inputs), generator=draw, device="cuda").half()])
     assert torch.equal(product(others)[:, 0], product(x)[:, 0])
 

@@ -1,4 +1,4 @@
-"""The host ahead of the device: what ended is told later, and never lost. A stand-in plays the device behind it."""
+"""The host ahead of the device: what ended is reported later, and never lost. A stand-in plays the device behind it."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def decoder_and_queue(loaded: Loaded, rows: list[Row]) -> tuple[SlotDecoder, Que
     return SlotDecoder(lm, read_weights(lm, torch.float32), limits, [SAMPLED]), Queue(enumerate(sizes))
 
 
-def told(found: Iterator[tuple[int, torch.Tensor | None]]) -> dict[int, torch.Tensor]:
+def reported(found: Iterator[tuple[int, torch.Tensor | None]]) -> dict[int, torch.Tensor]:
     codes = {}
     for index, one in found:
         assert one is not None
@@ -78,10 +78,10 @@ def test_codes_that_come_late_are_the_same(
     loaded: Load, rows: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decoder, queue = decoder_and_queue(loaded("music"), rows)
-    expected = told(decoder.run(queue, rows.__getitem__))
+    expected = reported(decoder.run(queue, rows.__getitem__))
     monkeypatch.setattr(session, "HostCopy", Late)
     decoder, queue = decoder_and_queue(loaded("music"), rows)
-    found = told(decoder.run(queue, rows.__getitem__))
+    found = reported(decoder.run(queue, rows.__getitem__))
     assert found.keys() == expected.keys()
     assert all(torch.equal(found[index], one) for index, one in expected.items())
 
@@ -100,7 +100,7 @@ def test_a_cue_that_is_put_back_for_its_next_pass_is_let_in_again(
     assert sorted(seen) == sorted([*range(len(rows)), *range(len(rows))])
 
 
-def test_what_ended_and_was_not_told_waits_again_after_an_error(
+def test_what_ended_and_was_not_reported_waits_again_after_an_error(
     loaded: Load, rows: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _read_back_only_when_waited_for(monkeypatch)
@@ -115,7 +115,7 @@ def test_what_ended_and_was_not_told_waits_again_after_an_error(
 
     monkeypatch.setattr(decoder, "_step", failing)
     with pytest.raises(torch.OutOfMemoryError):
-        told(decoder.run(queue, rows.__getitem__))
+        reported(decoder.run(queue, rows.__getitem__))
     assert sorted(drain(queue)) == list(range(len(rows)))
 
 
@@ -124,7 +124,7 @@ def test_when_asked_to_stop_it_tells_what_has_ended(
 ) -> None:
     _read_back_only_when_waited_for(monkeypatch)
     decoder, queue = decoder_and_queue(loaded("music"), rows)
-    found = told(decoder.run(queue, rows.__getitem__, lambda: decoder.steps_taken == 17))
+    found = reported(decoder.run(queue, rows.__getitem__, lambda: decoder.steps_taken == 17))
     assert found
     assert sorted([*found, *drain(queue)]) == list(range(len(rows)))
 

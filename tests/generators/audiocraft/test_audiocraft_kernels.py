@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def told(*words: str, **environment: str) -> Any:
+def reported(*words: str, **environment: str) -> Any:
     paths = [str(SUPPORT), str(SUPPORT.parents[1]), os.environ.get("PYTHONPATH", "")]
     done = subprocess.run(
         [sys.executable, str(SUPPORT / "kernel_parity.py"), *words],
@@ -38,7 +38,7 @@ def test_the_kernels_compute_what_pytorch_does_and_decode_to_the_same_tokens(
 ) -> None:
     kinds = ("music", "music-melody", "music-style", CROSSED)
     folders = [checkpoint(kind) for kind in kinds]
-    found = told(
+    found = reported(
         "interpret",
         str(folders[0].parent),
         *kinds,
@@ -56,7 +56,7 @@ def test_the_kernels_compute_what_pytorch_does_and_decode_to_the_same_tokens(
 @pytest.mark.parametrize("capability", [80, 89, 90, 100])
 def test_the_kernels_compile_for_every_generation(capability: int, tmp_path: Path) -> None:
     """Ampere, Ada, Hopper, Blackwell."""
-    sizes = told("compile", str(capability), TRITON_CACHE_DIR=str(tmp_path))
+    sizes = reported("compile", str(capability), TRITON_CACHE_DIR=str(tmp_path))
     kernels = ("_assign_chunks", "_attend", "_attend_text", "_add_and_norm", "_embed", "_multiply", "_draw")
     assert set(sizes) == set(kernels)
     assert min(sizes.values()) > 1000

@@ -65,7 +65,7 @@ def test_a_plain_malicious_pickle_is_refused_too(tmp_path: Path, checkpoint: Fol
         (b"<!doctype html><title>404</title>", "not a torch checkpoint .*it begins with b'<!doctype ht'"),
     ],
 )
-def test_what_a_download_left_in_place_of_weights_is_told_as_what_it_is(
+def test_what_a_download_left_in_place_of_weights_is_reported_as_what_it_is(
     data: bytes, what: str, tmp_path: Path, checkpoint: Folder, own_store: Path
 ) -> None:
     folder = copy_checkpoint(checkpoint("music"), tmp_path / "spoiled")
@@ -168,7 +168,7 @@ def _with_codec_of_fewer_codes(folder: Path) -> None:
         (_with_codec_of_fewer_codes, r"its codec belongs to another model \(4 codebooks of 32"),
     ],
 )
-def test_a_part_that_is_not_whole_is_told_in_one_line(
+def test_a_part_that_is_not_whole_is_reported_in_one_line(
     spoil: Callable[[Path], None], what: str, tmp_path: Path, checkpoint: Folder, own_store: Path
 ) -> None:
     folder = copy_checkpoint(checkpoint("music"), tmp_path / "spoiled")
@@ -179,7 +179,7 @@ def test_a_part_that_is_not_whole_is_told_in_one_line(
     assert "\n" not in str(caught.value)
 
 
-def test_a_codec_alone_that_does_not_fit_is_told_alike(
+def test_a_codec_alone_that_does_not_fit_is_reported_alike(
     tmp_path: Path, checkpoint: Folder, own_store: Path
 ) -> None:
     folder = copy_checkpoint(checkpoint("music"), tmp_path / "spoiled")
@@ -189,7 +189,7 @@ def test_a_codec_alone_that_does_not_fit_is_told_alike(
         load_codec(stored.id, stored.revision, "cpu")
 
 
-def test_of_many_names_that_do_not_fit_the_first_is_told(
+def test_of_many_names_that_do_not_fit_the_first_is_reported(
     tmp_path: Path, checkpoint: Folder, own_store: Path
 ) -> None:
     package = torch.load(checkpoint("music") / "state_dict.bin", weights_only=True)
@@ -261,7 +261,7 @@ def test_a_text_encoder_that_is_nowhere_is_named(tmp_path: Path, checkpoint: Fol
         ),
     ],
 )
-def test_a_full_disk_is_told_and_leaves_nothing(
+def test_a_full_disk_is_reported_and_leaves_nothing(
     part: str, error: Exception, checkpoint: Folder, own_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: Any, **__: Any) -> None:
@@ -277,7 +277,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(
     assert not [path for path in own_store.rglob("*") if path.is_file()]
 
 
-def test_a_device_that_is_not_here_is_told() -> None:
+def test_a_device_that_is_not_here_is_reported() -> None:
     if torch.cuda.is_available():
         pytest.skip("a CUDA device is here")
     with pytest.raises(MachineError, match=r"sees no CUDA device; .* use --devices cpu") as caught:

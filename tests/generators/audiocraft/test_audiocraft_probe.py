@@ -48,7 +48,7 @@ def test_kernels_are_tried(answer: str | None, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.usefixtures("one_gpu")
-def test_an_error_of_many_lines_is_told_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_of_many_lines_is_reported_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
     def failing(device: torch.device) -> None:
         raise RuntimeError("Failed to find C compiler.\nSet CC.")
 

@@ -27,7 +27,7 @@ def test_a_takes_codes_give_its_audio_without_the_language_model(
     np.testing.assert_array_equal(clip.samples[:, : take.clip.length], take.clip.samples)
 
 
-def test_a_decoder_whose_weights_are_not_here_and_one_that_is_none_are_told(
+def test_a_decoder_whose_weights_are_not_here_and_one_that_is_none_are_reported(
     generator: AudioCraftGenerator, recipe: Callable[..., Recipe]
 ) -> None:
     [(_, take)] = generator.generate([recipe("music", seconds=0.4)], {})
@@ -39,6 +39,6 @@ def test_a_decoder_whose_weights_are_not_here_and_one_that_is_none_are_told(
 
 
 @pytest.mark.parametrize("data", [b"something else", b"", b"PK\x03\x04 cut short"])
-def test_bytes_that_are_no_codes_are_told(data: bytes) -> None:
+def test_bytes_that_are_no_codes_are_reported(data: bytes) -> None:
     with pytest.raises(GenerationError, match="not a codes file that Cuesmith wrote"):
         redecode(data)

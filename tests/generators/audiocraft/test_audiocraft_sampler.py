@@ -1,4 +1,4 @@
-"""The slot sampler draws from the distribution that it is told, and from nothing outside top-k and top-p."""
+"""The slot sampler draws from the distribution that it is given, and from nothing outside top-k and top-p."""
 
 from __future__ import annotations
 

@@ -328,7 +328,7 @@ def test_code_in_merts_file_is_refused_and_never_runs(
     assert not (tmp_path / "it-ran").exists()
 
 
-def test_another_mert_and_weights_that_do_not_fit_are_told(tmp_path: Path) -> None:
+def test_another_mert_and_weights_that_do_not_fit_are_reported(tmp_path: Path) -> None:
     folder = write_mert(tmp_path / "mert")
     pickles.add_safetensors(folder, folder)
     said = json.loads((folder / "config.json").read_text())

@@ -110,7 +110,7 @@ def test_each_setting_reaches_the_model(
 
 
 @pytest.mark.parametrize("family", INPAINTING)
-def test_only_the_part_around_the_seam_of_a_loop_is_made_anew(
+def test_only_the_part_around_the_seam_of_a_loop_is_generated_again(
     family: str, generator: DiffusersGenerator, recipe: Recipes
 ) -> None:
     plain, loop = made(
