@@ -72,7 +72,9 @@ def test_godot_3_imports_a_signed_pack_with_its_lengths_loops_and_pools(
     game = tmp_path / "game"
     export(project, "godot3", game / "audio")
     pack = read_pack(game / "audio")
-    assert all(file["signed"] == (formats == "wav") for file in files_of(pack).values())
+    for path, file in files_of(pack).items():
+        assert file["signed"]
+        assert (game / "audio" / f"{path}.c2pa").is_file() == (formats == "ogg")
     (game / "project.godot").write_text(GODOT_PROJECT)
     (game / "probe.gd").write_text(GODOT_SCRIPT)
     godot(game, "--editor", "--quit")
