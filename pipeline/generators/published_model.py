@@ -44,11 +44,6 @@ class PublishedModel(StoredModels[dict[str, Any]]):
         fetch = f"cuesmith models fetch --engine {self.name}"
         return FolderStore(dict, dict, fetch, {self.model: self.revision}.get, self.name)
 
-    @property
-    def folder(self) -> Path:
-        """The folder of the installed model."""
-        return self.store.model_folder(self.model, self.revision)
-
     def missing(self) -> Iterable[str]:
         """Packages and weights that are not on this machine."""
         yield from self._missing_packages(self.packages)

@@ -197,7 +197,7 @@ class TestClap:
         done = self.fetch()
         assert done.exit_code == 0, done.output
         assert {*CLAP.weights} < set(hub.downloads()) <= {*CLAP.weights, *CLAP.others}
-        assert CLAP.folder.is_relative_to(models)
+        assert CLAP.verified_folder().is_relative_to(models)
         assert list(models.rglob("downloads/*")) == []
         assert "  installed" in run("models", "list", "--engine", "clap").stdout
         assert run("models", "verify", CLAP.model, "--engine", "clap").exit_code == 0
@@ -213,7 +213,7 @@ class TestClap:
 
     def test_damaged_weights_are_named(self, hub: FakeHub, models: Path) -> None:
         assert self.fetch().exit_code == 0
-        path = CLAP.folder / "model.safetensors"
+        path = CLAP.verified_folder() / "model.safetensors"
         path.write_bytes(path.read_bytes()[:-1] + b"x")
         done = run("models", "verify", "--engine", "clap")
         assert done.exit_code == 5
